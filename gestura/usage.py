@@ -1,0 +1,38 @@
+"""What an answer cost in tokens.
+
+A count that the provider did not tell is `None`, never zero: unknown and free are different things.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+__all__ = ["TokenUsage", "TokenUsageStatus"]
+
+
+class TokenUsageStatus(enum.Enum):
+    """How full the context window is."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+
+
+@attrs.frozen(kw_only=True)
+class TokenUsage:
+    """Token counts of one answer, as its provider told them.
+
+    `cached_input_tokens` and `cache_write_tokens` are parts of `input_tokens`, `reasoning_tokens` is a part of
+    `output_tokens`, whatever a provider's own convention is: decoders convert.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    provider: str | None = None
+    model: str | None = None
