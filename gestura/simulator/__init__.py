@@ -1,0 +1,48 @@
+"""The simulator: a loopback server that speaks like a provider, with pacing and faults.
+
+    async with open_simulator([Scenario(model="hello", steps=(Text("Hello!"),))]) as simulator:
+        ...  # POST to simulator.url + "/v1/chat/completions", then look at simulator.requests
+
+A request passes: `server` finds the scenario -> a voice renders it to wire events -> `plan` makes actions of them ->
+`sending` obeys. All but the first and the last are pure.
+"""
+
+from gestura.chunks import FinishReason, Refusal, Text, Thinking
+from gestura.simulator.faults import BreakHttp, Fault, Garbage, HttpError, Reset, Stall, Truncate
+from gestura.simulator.opening import open_simulator, run
+from gestura.simulator.scenario import Comment, Scenario, Sending, Step, StreamError, ToolCall
+from gestura.simulator.scenario_files import built_in_scenarios, load_scenario, parse_scenario
+from gestura.simulator.seen import Outcome, SeenRequest
+from gestura.simulator.server import Simulator, serving
+from gestura.simulator.voices import VOICES, Voice
+
+__all__ = [
+    "VOICES",
+    "BreakHttp",
+    "Comment",
+    "Fault",
+    "FinishReason",
+    "Garbage",
+    "HttpError",
+    "Outcome",
+    "Refusal",
+    "Reset",
+    "Scenario",
+    "SeenRequest",
+    "Sending",
+    "Simulator",
+    "Stall",
+    "Step",
+    "StreamError",
+    "Text",
+    "Thinking",
+    "ToolCall",
+    "Truncate",
+    "Voice",
+    "built_in_scenarios",
+    "load_scenario",
+    "open_simulator",
+    "parse_scenario",
+    "run",
+    "serving",
+]
