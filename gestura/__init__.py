@@ -1,1 +1,63 @@
-"""gestura: one typed stream of chunks from any language-model provider, on supervised Trio actors."""
+"""gestura: one typed stream of chunks from any language-model provider, on supervised Trio actors.
+
+The layers, each importing only what stands to its right: `cli`, `simulator` → `_client` → `_actors` → `providers` →
+`stages`, `transport` → `chunks`, `conversation`, `config`, `usage`, `errors`, `limits`, `delivery`.
+"""
+
+from gestura._actors.statistics import ActorStatistics, StreamStatistics
+from gestura._client import Client, open_client
+from gestura._stream import ChunkStream
+from gestura.answer import Answer, ToolCall
+from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
+from gestura.chunks import __all__ as _chunk_names
+from gestura.config import ProviderSettings, StreamingConfig, Timeouts
+from gestura.conversation import Message, Request, Role, Sampling, TextPart, Tool, assistant, user
+from gestura.delivery import Delivery
+from gestura.errors import (
+    ConfigError,
+    ErrorKind,
+    GesturaError,
+    InternalError,
+    LimitExceeded,
+    ProtocolError,
+    StreamFailed,
+    TransportError,
+)
+from gestura.limits import Limits
+from gestura.stages.think_tags import split_think_blocks
+from gestura.usage import TokenUsage, TokenUsageStatus
+
+__all__ = [
+    *_chunk_names,
+    "ActorStatistics",
+    "Answer",
+    "ChunkStream",
+    "Client",
+    "ConfigError",
+    "Delivery",
+    "ErrorKind",
+    "GesturaError",
+    "InternalError",
+    "LimitExceeded",
+    "Limits",
+    "Message",
+    "ProtocolError",
+    "ProviderSettings",
+    "Request",
+    "Role",
+    "Sampling",
+    "StreamFailed",
+    "StreamStatistics",
+    "StreamingConfig",
+    "TextPart",
+    "Timeouts",
+    "TokenUsage",
+    "TokenUsageStatus",
+    "Tool",
+    "ToolCall",
+    "TransportError",
+    "assistant",
+    "open_client",
+    "split_think_blocks",
+    "user",
+]

@@ -24,8 +24,8 @@ class TokenUsageStatus(enum.Enum):
 class TokenUsage:
     """Token counts of one answer, as its provider told them.
 
-    `cached_input_tokens` and `cache_write_tokens` are parts of `input_tokens`, `reasoning_tokens` is a part of
-    `output_tokens`, whatever a provider's own convention is: decoders convert.
+    `cached_input_tokens` and `cache_write_tokens` are parts of `input_tokens`. `reasoning_tokens` are a part of
+    `output_tokens` with most providers and come on top of them with xAI: `total_tokens` tells.
     """
 
     input_tokens: int | None = None
@@ -36,3 +36,10 @@ class TokenUsage:
     reasoning_tokens: int | None = None
     provider: str | None = None
     model: str | None = None
+
+    def updated(self, later: TokenUsage) -> TokenUsage:
+        """These counts, with those that `later` tells in their place: the last word on each count wins."""
+        told = {
+            field.name: value for field in attrs.fields(TokenUsage) if (value := getattr(later, field.name)) is not None
+        }
+        return attrs.evolve(self, **told)

@@ -7,6 +7,7 @@ others below are folded into chunks by the tool-call assembler, or into the endi
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import attrs
 
@@ -15,6 +16,7 @@ from gestura.errors import Fault
 from gestura.usage import TokenUsage
 
 __all__ = [
+    "CONTROL_CLASSES",
     "Anomaly",
     "Control",
     "Delta",
@@ -109,6 +111,9 @@ class Anomaly:
 
 Control = Usage | Finish | Terminal | ModelName | Fault | Anomaly
 """Deltas that are told by the ending or counted, not shown as chunks of their own."""
+
+CONTROL_CLASSES: Final = (Usage, Finish, Terminal, ModelName, Fault, Anomaly)
+"""The classes of `Control`, for `isinstance`."""
 
 Delta = Text | Thinking | Refusal | ToolCallFragment | Control
 """What a wire decoder makes."""

@@ -1,0 +1,209 @@
+"""One attempt: one HTTP request, and the nursery of actors that serves it.
+
+An attempt ends in order. Whatever stops it (the end of the body, a fault, a deadline) stops the reader; the actors
+behind it then finish what they hold, so what was read is delivered. Only the user's leaving cancels them all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import trio
+
+from gestura._actors.deadlines import Progress, watch
+from gestura._actors.forwarder import Outlet, forward
+from gestura._actors.groups import bare_errors
+from gestura._actors.http_reader import read_http
+from gestura._actors.run_stage import run_stage
+from gestura._actors.statistics import ActorStatistics, Counts
+from gestura._actors.topology import WIRE_DECODER, stage_actors
+from gestura.config import ProviderSettings, Timeouts
+from gestura.conversation import Request
+from gestura.errors import ErrorKind, Fault, InternalError, ProtocolError, TransportError
+from gestura.limits import Limits
+from gestura.providers import Provider, display_name
+from gestura.providers.faults import fault_of_response
+from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control, Finish, ModelName, Terminal, Usage
+from gestura.transport import HttpRequest, Transport
+from gestura.usage import TokenUsage
+
+__all__ = ["Attempt", "AttemptOutcome"]
+
+BATCHES_IN_FLIGHT = 4
+"""Batches that may wait in an inbox: enough to let the actors overlap, few enough to bound what a slow user holds."""
+
+SECONDS_TO_DRAIN = 0.1
+"""How long a complete answer waits for the end of its body, so that the connection can serve the next request."""
+
+_log = logging.getLogger("gestura.attempt")
+
+
+@attrs.define(kw_only=True)
+class AttemptOutcome:
+    """What became of an attempt.
+
+    Args:
+        provider: the provider's name in the configuration.
+        fault: why it failed; `None` for an answer that did not.
+        finish: why the model stopped, as far as it was told.
+        usage: token counts, as far as they were told.
+        model: which model answered.
+        complete: the wire format's own end of an answer was read.
+    """
+
+    provider: str
+    fault: Fault | None = None
+    finish: Finish | None = None
+    usage: TokenUsage | None = None
+    model: str | None = None
+    complete: bool = False
+
+    def fail(self, fault: Fault) -> None:
+        """Note why the attempt fails. The first reason is the cause; later ones follow from it."""
+        if self.fault is None:
+            self.fault = attrs.evolve(fault, provider=self.provider)
+
+
+@attrs.define(kw_only=True)
+class Attempt:
+    """One request to one provider.
+
+    Args:
+        name: the provider's name in the configuration.
+        provider: its wire format.
+        settings: its address, key and model.
+        transport: opens the request.
+        outlet: where chunks go.
+        timeouts: how long to wait.
+        limits: how much to hold.
+        started: when the stream began, in Trio's time.
+        counts: counts of the stream to keep.
+        statistics: counts of this attempt's actors, in the order of the flow.
+    """
+
+    name: str
+    provider: Provider
+    settings: ProviderSettings
+    transport: Transport
+    outlet: Outlet
+    timeouts: Timeouts
+    limits: Limits
+    started: float
+    counts: Counts
+    statistics: list[ActorStatistics] = attrs.field(factory=list, init=False)
+    _outcome: AttemptOutcome = attrs.field(init=False)
+    _endpoint: str = attrs.field(init=False, default="")
+    _progress: Progress = attrs.field(factory=Progress, init=False)
+    _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _read: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._outcome = AttemptOutcome(provider=self.name)
+
+    async def run(self, request: Request) -> AttemptOutcome:
+        """Ask, and deliver what comes. No failure of the provider or the network is raised.
+
+        Cancelled, it has closed the socket before it raises.
+
+        Raises:
+            ConfigError: the request can't be put to this provider.
+        """
+        http_request = self.provider.ask(request, self.settings)
+        self._endpoint = f"{display_name(self.name)} {urlsplit(http_request.url).path}"
+        self.outlet.on_wait = self._progress.waits_for_consumer
+        with bare_errors():
+            async with trio.open_nursery() as nursery:
+                send, receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
+                self._count("HTTP reader")
+                nursery.start_soon(self._read_http, http_request, send)
+                for actor in stage_actors(self.provider, self.settings, self.limits):
+                    next_send, next_receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
+                    nursery.start_soon(
+                        partial(
+                            run_stage,
+                            actor.stage,
+                            receive,
+                            next_send,
+                            statistics=self._count(actor.name),
+                            on_batch=self._note_content if actor.name == WIRE_DECODER else None,
+                            on_failure=self._stage_failed,
+                        )
+                    )
+                    receive = next_receive
+                nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
+                await forward(receive, self.outlet, statistics=self._count("forwarder"), on_control=self._note)
+                with trio.move_on_after(SECONDS_TO_DRAIN):
+                    await self._read.wait()
+                nursery.cancel_scope.cancel()
+        return self._outcome
+
+    async def _read_http(self, request: HttpRequest, send: trio.MemorySendChannel[tuple[bytes, ...]]) -> None:
+        """The HTTP reader, in a scope of its own: stopping it lets the actors behind it finish."""
+        with self._reading:
+            try:
+                await read_http(
+                    self.transport,
+                    request,
+                    send,
+                    statistics=self.statistics[0],
+                    max_error_body_bytes=self.limits.max_error_body_bytes,
+                    on_connect=self._progress.connected,
+                    on_refusal=self._refused,
+                )
+            except TransportError as error:
+                self._fail(Fault(kind=ErrorKind.CONNECTION, message=str(error), should_retry=error.retryable))
+        send.close()  # also where the scope was cancelled before the reader began
+        self._read.set()
+
+    def _count(self, name: str) -> ActorStatistics:
+        self.statistics.append(ActorStatistics(name))
+        return self.statistics[-1]
+
+    def _note_content(self, deltas: Sequence[Any]) -> None:
+        if not all(isinstance(delta, CONTROL_CLASSES) for delta in deltas):
+            self._progress.content_arrived()
+
+    def _note(self, delta: Control) -> bool:
+        outcome = self._outcome
+        match delta:
+            case Usage(usage):
+                outcome.usage = outcome.usage.updated(usage) if outcome.usage else usage
+            case Finish():
+                outcome.finish = delta
+            case ModelName(model):
+                outcome.model = model
+            case Terminal():
+                outcome.complete = True
+            case Anomaly(oddity):
+                self.counts.oddities[oddity] += 1
+            case Fault():
+                self._fail(delta)
+        return outcome.complete
+
+    def _fail(self, fault: Fault) -> None:
+        """Note a failure, told with where it happened and without the key, which some providers repeat."""
+        message = fault.message
+        if self.settings.api_key:
+            message = message.replace(self.settings.api_key, "[key]")
+        if not message.startswith(self._endpoint):
+            message = f"{self._endpoint}: {message}"
+        self._outcome.fail(attrs.evolve(fault, message=message))
+
+    def _stop(self, fault: Fault) -> None:
+        self._fail(fault)
+        self._reading.cancel()
+
+    def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self._fail(fault_of_response(self._endpoint, status, headers, body, datetime.now(UTC)))
+
+    def _stage_failed(self, error: ProtocolError | InternalError) -> None:
+        kind = error.kind if isinstance(error, ProtocolError) else ErrorKind.INTERNAL
+        if error.__cause__ is not None:
+            _log.error("%s", error, exc_info=error.__cause__)
+        self._stop(Fault(kind=kind, message=str(error)))

@@ -1,0 +1,78 @@
+"""The first actor: puts the request, and sends the body on as it arrives.
+
+It asks for no more than the next actor takes, so a reader who has fallen behind stops the reads from the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import trio
+
+from gestura._actors.statistics import ActorStatistics
+from gestura.transport import HttpRequest, HttpResponse, Transport
+
+__all__ = ["read_http"]
+
+
+async def read_http(
+    transport: Transport,
+    request: HttpRequest,
+    send: trio.MemorySendChannel[tuple[bytes, ...]],
+    *,
+    statistics: ActorStatistics,
+    max_error_body_bytes: int,
+    on_connect: Callable[[], None],
+    on_refusal: Callable[[int, Mapping[str, str], bytes], None],
+) -> None:
+    """Put `request`; send each read of the body as a batch, until the body ends or nobody wants more.
+
+    Cancelled, it has closed the socket before it returns.
+
+    Args:
+        transport: opens the request.
+        request: what to ask.
+        send: the next actor's inbox, closed at the end.
+        statistics: counts to keep.
+        max_error_body_bytes: how much to read of a body that is no stream.
+        on_connect: called once a connection stands.
+        on_refusal: called with status, headers and the beginning of the body of a response that is no stream.
+
+    Raises:
+        TransportError: no connection, or it broke.
+    """
+    with send:
+        async with transport.open(request, on_connect=on_connect) as response:
+            data = await response.receive_some()
+            if _is_refusal(response, data):
+                body = await _read_at_most(max_error_body_bytes, data, response)
+                on_refusal(response.status, response.headers, body)
+                return
+            while data:
+                statistics.batches += 1
+                statistics.items += len(data)
+                try:
+                    await send.send((data,))
+                except trio.BrokenResourceError:
+                    return  # the next actor has stopped, and has said why
+                data = await response.receive_some()
+
+
+def _is_refusal(response: HttpResponse, data: bytes) -> bool:
+    """Whether the response is no stream: by its status, or a page or a JSON document under the name of one.
+
+    Some servers call their event streams JSON, so the content type alone does not decide.
+    """
+    if not 200 <= response.status < 300:  # RFC 9110, section 15.3
+        return True
+    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return content_type in ("application/json", "text/html") and data.lstrip()[:1] in (b"{", b"[", b"<")
+
+
+async def _read_at_most(limit: int, data: bytes, response: HttpResponse) -> bytes:
+    pieces, length = [data], len(data)
+    while data and length < limit:
+        data = await response.receive_some()
+        pieces.append(data)
+        length += len(data)
+    return b"".join(pieces)[:limit]

@@ -1,0 +1,42 @@
+"""The actors of an attempt, as data: which stages, in which order, under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from gestura.config import ProviderSettings
+from gestura.limits import Limits
+from gestura.providers import Provider
+from gestura.stages import Stage
+from gestura.stages.think_tags import ThinkTagParser
+from gestura.stages.tool_calls import ToolCallAssembler
+
+__all__ = ["LINE_SPLITTER", "THINK_TAG_PARSER", "TOOL_CALL_ASSEMBLER", "WIRE_DECODER", "StageActor", "stage_actors"]
+
+LINE_SPLITTER = "line splitter"
+WIRE_DECODER = "wire decoder"
+THINK_TAG_PARSER = "think-tag parser"
+TOOL_CALL_ASSEMBLER = "tool-call assembler"
+
+
+@attrs.frozen
+class StageActor:
+    """One stage of an attempt, and the name its actor goes by."""
+
+    name: str
+    stage: Stage[Any, Any]
+
+
+def stage_actors(provider: Provider, settings: ProviderSettings, limits: Limits) -> Sequence[StageActor]:
+    """New stages for one answer of `provider`, between the HTTP reader and the forwarder."""
+    actors = [
+        StageActor(LINE_SPLITTER, provider.framing(limits)),
+        StageActor(WIRE_DECODER, provider.decoder()),
+    ]
+    if settings.think_tags:
+        actors.append(StageActor(THINK_TAG_PARSER, ThinkTagParser(settings.think_tags)))
+    actors.append(StageActor(TOOL_CALL_ASSEMBLER, ToolCallAssembler(limits)))
+    return actors

@@ -1,0 +1,140 @@
+"""`Client` and `open_client`: what an application opens once, and asks as often as it likes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+
+import trio
+
+from gestura._actors.forwarder import Outlet
+from gestura._actors.groups import bare_errors
+from gestura._actors.statistics import Counts
+from gestura._actors.supervisor import Supervisor
+from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
+from gestura.answer import Answer
+from gestura.chunks import StreamChunk
+from gestura.config import StreamingConfig
+from gestura.conversation import Prompt, Request
+from gestura.providers import BUILTIN_PROVIDERS, Provider
+from gestura.transport import Transport
+
+__all__ = ["Client", "open_client"]
+
+
+class Client:
+    """Asks language models. Made by `open_client`; any number of streams at once, from any task of its `trio.run`."""
+
+    def __init__(self, config: StreamingConfig, transport: Transport, providers: Mapping[str, Provider]) -> None:
+        self._config = config
+        self._transport = transport
+        self._providers = providers
+
+    @asynccontextmanager
+    async def stream(
+        self, prompt: Prompt, *, provider: str | None = None, model: str | None = None
+    ) -> AsyncIterator[ChunkStream]:
+        """Ask, and read the answer as it comes.
+
+        Leaving the block, by any door, has stopped every task of the stream and closed its socket before the next line
+        runs. An exception of the block's own leaves it as it is.
+
+        Args:
+            prompt: a string, a list of messages, or a `Request`.
+            provider: which of the configured providers to ask; the primary one unless told.
+            model: which model to ask; the provider's configured one unless told.
+
+        Raises:
+            ConfigError: the prompt is empty or none.
+
+        Example:
+            async with client.stream("Why is the sky blue?") as chunks:
+                async for chunk in chunks:
+                    if isinstance(chunk, gestura.Text):
+                        print(chunk.text, end="", flush=True)
+        """
+        request = Request.of(prompt)
+        name = provider or self._config.primary
+        send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
+        counts = Counts()
+        supervisor = Supervisor(
+            config=self._config.with_model(name, model) if model else self._config,
+            providers=self._providers,
+            transport=self._transport,
+            outlet=Outlet(send, counts),
+            counts=counts,
+        )
+        with bare_errors():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(supervisor.serve, request, name)
+                with receive:
+                    yield ChunkStream(receive, supervisor)
+                nursery.cancel_scope.cancel()
+
+    async def ask(self, prompt: Prompt, *, provider: str | None = None, model: str | None = None) -> Answer:
+        """Ask, and wait for the whole answer. The arguments are those of `stream`.
+
+        Raises:
+            ConfigError: the prompt is empty or none.
+            StreamFailed: there is no whole answer; `ending` tells why.
+        """
+        async with self.stream(prompt, provider=provider, model=model) as chunks:
+            return await chunks.collect()
+
+    async def stream_into(
+        self,
+        prompt: Prompt,
+        send: trio.MemorySendChannel[StreamChunk],
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+    ) -> None:
+        """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
+
+        The ending is sent last; `send` is closed on every way out. Returns early when the other end has been closed.
+
+        Args:
+            prompt: a string, a list of messages, or a `Request`.
+            send: where chunks go.
+            provider: as in `stream`.
+            model: as in `stream`.
+
+        Raises:
+            ConfigError: the prompt is empty or none.
+        """
+        with send:
+            async with self.stream(prompt, provider=provider, model=model) as chunks:
+                async for chunk in chunks:
+                    try:
+                        await send.send(chunk)
+                    except trio.BrokenResourceError:
+                        return
+
+
+@asynccontextmanager
+async def open_client(
+    config: StreamingConfig | None = None,
+    *,
+    transport: Transport | None = None,
+    providers: Mapping[str, Provider] = MappingProxyType({}),
+) -> AsyncIterator[Client]:
+    """Open a client, with its connections and its loop, for the length of the block.
+
+    Args:
+        config: providers, keys, deadlines; from the environment unless given.
+        transport: what opens HTTP requests, for tests and special networks; the default is aiohttp.
+        providers: wire formats of your own by `kind`, beside the built-in ones.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+    """
+    config = config if config is not None else StreamingConfig.from_environment()
+    known = {**BUILTIN_PROVIDERS, **providers}
+    if transport is not None:
+        yield Client(config, transport, known)
+        return
+    from gestura.transport._aiohttp import open_aiohttp_transport
+
+    async with open_aiohttp_transport() as opened:
+        yield Client(config, opened, known)

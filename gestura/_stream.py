@@ -1,0 +1,94 @@
+"""`ChunkStream`: what the user holds of a stream.
+
+Chunks come through one bounded channel; the ending does not, so that a full channel never holds it up, and it is given
+exactly once, after the last chunk.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import trio
+
+from gestura._actors.statistics import StreamStatistics
+from gestura._actors.supervisor import Supervisor
+from gestura.answer import Answer, collect
+from gestura.chunks import Ending, StreamChunk
+
+__all__ = ["CHUNKS_TO_THE_USER", "ChunkStream"]
+
+CHUNKS_TO_THE_USER = 256
+"""Chunks that may wait for the user. When as many do, the pipeline stops reading from the socket."""
+
+_ENDINGS = get_args(Ending)
+
+
+class ChunkStream:
+    """An asynchronous iterator of chunks; the last one is an `Ending`, and iteration stops after it.
+
+    Iterating never raises for a failed answer. One task at a time may iterate.
+    """
+
+    def __init__(self, receive: trio.MemoryReceiveChannel[StreamChunk], supervisor: Supervisor) -> None:
+        self._receive = receive
+        self._supervisor = supervisor
+        self._ending: Ending | None = None
+
+    def __aiter__(self) -> ChunkStream:
+        return self
+
+    async def __anext__(self) -> StreamChunk:
+        """The next chunk. A checkpoint, unless chunks are waiting (at most 256 in a row).
+
+        Raises:
+            trio.ClosedResourceError: the `async with` block of the stream has been left.
+        """
+        try:
+            return self._receive.receive_nowait()
+        except trio.WouldBlock:
+            pass
+        except trio.EndOfChannel:
+            return await self._end()
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            return await self._end()
+
+    async def _end(self) -> StreamChunk:
+        await trio.lowlevel.checkpoint()
+        if self._ending is not None or self._supervisor.ending is None:
+            raise StopAsyncIteration
+        self._ending = self._supervisor.ending
+        return self._ending
+
+    @property
+    def ending(self) -> Ending | None:
+        """The last chunk, once it has been received."""
+        return self._ending
+
+    async def emit(self, chunk: StreamChunk) -> None:
+        """Put a chunk of your own into this stream, behind those that wait, delivered by its class.
+
+        For agents that show their work in the stream of the answer. Where the channel is full a lossless chunk waits
+        for the task that iterates, so emit from another one, or with chunks of a class that may be dropped.
+
+        Raises:
+            ValueError: the chunk is an ending; streams end by themselves.
+            trio.ClosedResourceError: the stream has ended.
+            trio.BrokenResourceError: the `async with` block of the stream has been left.
+        """
+        if isinstance(chunk, _ENDINGS):
+            raise ValueError(f"{type(chunk).__name__} ends a stream; only the stream itself can")  # noqa: TRY004
+        await self._supervisor.outlet.send(chunk)
+
+    async def collect(self) -> Answer:
+        """The rest of the stream as one answer.
+
+        Raises:
+            StreamFailed: the stream ended otherwise than with `Done`.
+        """
+        return collect([chunk async for chunk in self])
+
+    def statistics(self) -> StreamStatistics:
+        """What the stream did so far, or in the end."""
+        return self._supervisor.statistics()

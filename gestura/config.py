@@ -1,0 +1,99 @@
+"""What a client is told: which providers, with which keys and models, and how long to wait for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import attrs
+
+from gestura.errors import ConfigError
+from gestura.limits import Limits
+
+__all__ = ["ProviderSettings", "StreamingConfig", "Timeouts"]
+
+
+@attrs.frozen(kw_only=True)
+class ProviderSettings:
+    """How to reach one provider.
+
+    Args:
+        kind: which wire format it speaks: a key of `gestura.providers.builtin_providers()`.
+        model: the model asked where a request names none.
+        api_key: never shown by `repr`. Blank for servers that need none.
+        base_url: where it is; `None` is the provider's own.
+        headers: further request headers; not shown by `repr`, as they may hold secrets.
+        think_tags: names of the tags that enclose reasoning in this provider's text; none switches the parser off.
+    """
+
+    kind: str
+    model: str
+    api_key: str = attrs.field(default="", repr=False)
+    base_url: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    think_tags: tuple[str, ...] = ("think",)
+
+    @api_key.validator
+    def _check_api_key(self, _attribute: object, value: str) -> None:
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise ConfigError(
+                "api_key: a key is printable ASCII without blanks around it (the value is not shown here)"
+            )
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """The four deadlines of a stream, in seconds; `None` is off.
+
+    Args:
+        connect: until a connection stands, TLS included.
+        first_content: from there to the first content (text, thinking, a tool call). Reasoning models are silent long.
+        idle: between one piece of content and the next. Pings, comments and empty deltas are no content; time that
+            our own consumer takes does not count.
+        total: the whole stream. Off: a long answer that keeps coming is a healthy one.
+    """
+
+    connect: float | None = 10.0
+    first_content: float | None = 300.0
+    idle: float | None = 120.0
+    total: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StreamingConfig:
+    """Everything a client is told.
+
+    Args:
+        primary: the name of the provider that is asked, a key of `providers`.
+        providers: settings by name. Names are the user's to choose.
+        timeouts: how long to wait.
+        limits: how much to hold.
+    """
+
+    primary: str = "openai"
+    providers: Mapping[str, ProviderSettings] = attrs.field(factory=dict)
+    timeouts: Timeouts = attrs.field(factory=Timeouts)
+    limits: Limits = attrs.field(factory=Limits)
+
+    def with_model(self, name: str, model: str) -> StreamingConfig:
+        """A copy with another model for the provider called `name`."""
+        if name not in self.providers:
+            return self
+        changed = attrs.evolve(self.providers[name], model=model)
+        return attrs.evolve(self, providers={**self.providers, name: changed})
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StreamingConfig:
+        """The configuration that the environment describes, under the names users have set already.
+
+        `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `OPENAI_MODEL` make the provider `openai`.
+        """
+        providers = {}
+        if key := environment.get("OPENAI_API_KEY"):
+            providers["openai"] = ProviderSettings(
+                kind="openai_chat",
+                api_key=key.strip(),
+                base_url=environment.get("OPENAI_BASE_URL") or None,
+                model=environment.get("OPENAI_MODEL") or "gpt-4o-mini",
+            )
+        return cls(providers=providers)

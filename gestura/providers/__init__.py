@@ -1,0 +1,56 @@
+"""Providers: how to ask, and how to read what comes back. One file each.
+
+A provider knows its wire format and nothing of connections, retries or channels. What it makes of a request is an
+`HttpRequest`; what it reads is frames, which its decoder turns into deltas. A user's own provider is any object with
+these members, given to the client by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from gestura.config import ProviderSettings
+from gestura.conversation import Request
+from gestura.limits import Limits
+from gestura.providers.openai_chat import OpenAIChat
+from gestura.stages import Stage
+from gestura.stages.deltas import Delta, Frame
+from gestura.transport import HttpRequest
+
+__all__ = ["BUILTIN_PROVIDERS", "Provider", "display_name"]
+
+
+class Provider(Protocol):
+    """One way of speaking to a model."""
+
+    def ask(self, request: Request, settings: ProviderSettings) -> HttpRequest:
+        """The HTTP request that puts `request` to the model.
+
+        Raises:
+            ConfigError: the settings are incomplete, or this provider can't express the request.
+        """
+
+    def framing(self, limits: Limits) -> Stage[bytes, Frame]:
+        """A new stage that splits the body into frames."""
+
+    def decoder(self) -> Stage[Frame, Delta]:
+        """A new wire decoder, for one answer."""
+
+
+BUILTIN_PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({"openai_chat": OpenAIChat()})
+"""The providers gestura brings, by the `kind` that settings name."""
+
+_DISPLAY_NAMES: Final = {
+    "openai": "OpenAI",
+    "anthropic": "Anthropic",
+    "gemini": "Gemini",
+    "grok": "Grok",
+    "ollama": "Ollama",
+}
+
+
+def display_name(name: str) -> str:
+    """A configured provider's name as messages write it."""
+    return _DISPLAY_NAMES.get(name, name)

@@ -1,0 +1,88 @@
+"""Frames to typed events: what every decoder of JSON frames has in common.
+
+msgspec decodes straight into the few fields a decoder reads, which is the fastest way there is. What does not fit the
+declared types is rare, so it may be slow: the event is then decoded once more, untyped, and everything of it that does
+fit is kept. A provider that changes the type of a field costs us that field, never the stream.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from gestura.errors import ProtocolError
+from gestura.stages.deltas import Frame
+
+__all__ = ["FrameDecoder", "InputCutOff"]
+
+Event = TypeVar("Event", bound=msgspec.Struct)
+
+_UNFIT: Any = object()
+
+
+class InputCutOff(Exception):
+    """The last frame is incomplete because the input ended inside it. The missing end is reported elsewhere."""
+
+
+class FrameDecoder(Generic[Event]):
+    """Decodes the JSON of frames into events of one `msgspec.Struct` class, all of whose fields have defaults."""
+
+    def __init__(self, event: type[Event]) -> None:
+        self._event = event
+        self._decoder = msgspec.json.Decoder(event)
+        self._frames = 0
+
+    def decode(self, frame: Frame) -> tuple[Event, bool]:
+        """The event in `frame`, and whether all of it had the expected shape.
+
+        Raises:
+            InputCutOff: the frame is unterminated and not complete by itself.
+            ProtocolError: the frame is not a JSON object.
+        """
+        self._frames += 1
+        try:
+            return self._decoder.decode(frame.data), True
+        except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+            return self._decode_leniently(frame), False
+
+    def _decode_leniently(self, frame: Frame) -> Event:
+        try:
+            value = json.loads(frame.data)  # takes what msgspec refuses: lone surrogates, NaN
+        except (ValueError, RecursionError) as error:
+            if not frame.terminated:
+                raise InputCutOff from None
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+            raise ProtocolError(f"event {self._frames} is not valid JSON: {reason}{where}") from None
+        if not isinstance(value, dict):
+            raise ProtocolError(f"event {self._frames} is a JSON {type(value).__name__}, not an object")
+        event: Event = _salvage(_without_lone_surrogates(value), self._event)
+        return event
+
+
+def _salvage(value: Any, wanted: Any) -> Any:
+    """`value` as the type `wanted`, without the parts that do not fit; `_UNFIT` when nothing does."""
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError:
+        pass
+    is_union = get_origin(wanted) in (Union, types.UnionType)
+    for option in get_args(wanted) if is_union else (wanted,):
+        if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
+            fields = {field.name: (field.encode_name, field.type) for field in msgspec.structs.fields(option)}
+            kept = {name: _salvage(value[key], kind) for name, (key, kind) in fields.items() if key in value}
+            return option(**{name: part for name, part in kept.items() if part is not _UNFIT})
+        if isinstance(value, list) and get_origin(option) is list:
+            (item_type,) = get_args(option)
+            items = [_salvage(item, item_type) for item in value]
+            return [item for item in items if item is not _UNFIT]
+    return _UNFIT
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    """`value` with each half of a surrogate pair that stands alone replaced by U+FFFD, so that it can be encoded."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

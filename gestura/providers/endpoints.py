@@ -1,0 +1,50 @@
+"""Where a request goes: a base URL as users have it, and an endpoint of the provider, joined."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from gestura.errors import ConfigError
+
+__all__ = ["endpoint_url"]
+
+
+def endpoint_url(base_url: str, version: str, path: str) -> str:
+    """The URL of an endpoint.
+
+    A base URL without a path gets the API version in front of the endpoint's path; one that has a path already names
+    its version, as the environment variables of the official packages do.
+
+    Args:
+        base_url: `https://api.openai.com` or `https://api.openai.com/v1/`.
+        version: the version segment to add where the base URL has no path, such as `v1`.
+        path: the endpoint below it, such as `chat/completions`.
+
+    Raises:
+        ConfigError: the base URL is not one, holds a user name or password, or is plain HTTP to another machine.
+
+    >>> endpoint_url("https://api.openai.com", "v1", "chat/completions")
+    'https://api.openai.com/v1/chat/completions'
+    >>> endpoint_url("https://openrouter.ai/api/v1/", "v1", "chat/completions")
+    'https://openrouter.ai/api/v1/chat/completions'
+    """
+    parts = urlsplit(base_url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"base_url: expected http(s)://host[:port][/path], found scheme {parts.scheme!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError("base_url: a user name or password does not belong in a URL; use api_key or headers")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ConfigError(f"base_url: plain http to {parts.hostname} would send the key in the clear; use https")
+    prefix = parts.path.strip("/") or version
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}/{prefix}/{path}{query}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
