@@ -1,0 +1,274 @@
+"""Fragments of tool calls, in whatever order and shape they come, made into calls that come one after another.
+
+Contract: `ToolCallFragment` becomes `ToolCallStart`, `ToolCallArgs`, `ToolCallEnd`; all else passes at once, even
+between the pieces of a call, since holding text back until a call ends could take the whole answer. Of the calls
+themselves the output is `(Start Args+ End)*` in index order, and only the last may lack its end. The call whose turn it
+is, all lower indexes being done, streams live; later ones wait. A missing index is waited for until the close.
+
+A call ends when a fragment says so, or at the close of an answer that was complete: `Finish` may come before the last
+fragment, so by itself it ends nothing. The call that an answer broke off in, or was cut off in (finish reason `LENGTH`
+or `CONTENT_FILTER`), gets no end, so that nobody runs half a call.
+"""
+
+from __future__ import annotations
+
+import heapq
+import io
+import itertools
+from collections.abc import Sequence
+
+import attrs
+
+from gestura.chunks import FinishReason, ToolCallArgs, ToolCallEnd, ToolCallStart
+from gestura.errors import Fault, LimitExceeded, ProtocolError
+from gestura.limits import Limits
+from gestura.stages.deltas import Anomaly, Delta, Finish, Oddity, Piece, Terminal, ToolCallFragment
+
+__all__ = ["ToolCallAssembler"]
+
+_CUT_OFF = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
+_DEFAULTS = Limits()
+
+
+@attrs.define(eq=False)
+class _Call:
+    """A call. What it has waits here until it starts; from then on it has an `id`, and arguments go straight out."""
+
+    index: int
+    provider_id: str | None = None
+    id: str | None = None
+    named: bool = False
+    size: int = 0
+    """Characters of arguments so far, gone out or waiting."""
+    complete: bool = False
+    # Lists of pieces would take fifty times the memory where each piece is one character.
+    _name: io.StringIO = attrs.field(factory=io.StringIO)
+    _arguments: io.StringIO = attrs.field(factory=io.StringIO)
+
+    @property
+    def name_is_complete(self) -> bool:
+        """Whether a name that comes now is not a piece of this call's."""
+        return self.complete or (self.named and self.size > 0)
+
+    @property
+    def waiting(self) -> int:
+        """Characters that wait."""
+        return self._name.tell() + self._arguments.tell()
+
+    def hold(self, name: str, arguments: str) -> None:
+        """Keep a piece of the name and of the arguments. A piece that is the whole name so far is a repetition."""
+        if not self.name_is_complete and (len(name) != self._name.tell() or name != self._name.getvalue()):
+            self._name.write(name)
+            self.named = self.named or bool(name.strip())
+        self._arguments.write(arguments)
+
+    def release(self) -> tuple[str, str]:
+        """The name and the arguments so far, which no longer wait."""
+        released = self._name.getvalue(), self._arguments.getvalue()
+        self._name, self._arguments = io.StringIO(), io.StringIO()
+        return released
+
+
+class _Directory:
+    """Which call a fragment belongs to: the rules in the docstring of `ToolCallAssembler`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last: _Call | None = None
+        self.id_size = 0
+        self._highest = -1
+        self._at_index: dict[int, _Call] = {}
+        self._at_position: dict[int, _Call] = {}
+        self._by_id: dict[tuple[int | None, str], _Call] = {}  # under its index, and under none
+
+    def has_id(self, provider_id: str) -> bool:
+        """Whether the provider has given a call this id."""
+        return (None, provider_id) in self._by_id
+
+    def find(self, fragment: ToolCallFragment) -> _Call | None:
+        """The fragment's call, or `None` if it opens one."""
+        index, provider_id = _index(fragment), _id(fragment)
+        if provider_id and (index, provider_id) in self._by_id:
+            return self._by_id[index, provider_id]
+        if index is not None:
+            call = self._at_index.get(index)
+            is_another = call and call.provider_id and provider_id and fragment.name
+            return None if is_another else call
+        if provider_id:
+            return None
+        call = self._at_position.get(fragment.position)
+        if fragment.name:
+            return None if call is None or call.name_is_complete else call
+        return call or self.last
+
+    def open(self, fragment: ToolCallFragment) -> _Call:
+        """A new call for the fragment; without an index it comes after all others."""
+        index = _index(fragment)
+        call = _Call(self._highest + 1 if index is None else index)
+        self.count += 1
+        self._highest = max(self._highest, call.index)
+        if index is None:
+            self._at_position[fragment.position] = call
+        return call
+
+    def note(self, fragment: ToolCallFragment, call: _Call) -> None:
+        """Remember that the fragment was this call's."""
+        index, provider_id = _index(fragment), _id(fragment)
+        self.last = self._at_index[call.index] = call
+        # Only a new call adds a position, so that no server can fill the table.
+        if index is None and fragment.position in self._at_position:
+            self._at_position[fragment.position] = call
+        if provider_id and call.provider_id is None:
+            call.provider_id = provider_id
+            self._by_id[None, provider_id] = self._by_id[call.index, provider_id] = call
+            self.id_size += len(provider_id)
+
+
+class ToolCallAssembler:
+    """Sorts fragments into calls and delivers the calls in turn.
+
+    A fragment with an index belongs to the latest call of that index, unless both have an id, the ids differ, and the
+    fragment has a name: that is a new call, for some servers number every call 0. Without an index (a negative one is
+    none), the id decides, a new one being a new call; then a name, which opens a call once the name before it is
+    complete, that is, arguments have begun; and what has neither continues the latest call that stood at its position
+    in the event, or the latest of all.
+
+    Ids are the provider's. A missing one is made up and one that another call has used is varied, by nothing but the
+    order of the calls. A call without a name is dropped, one without arguments gets `{}`.
+
+    Args:
+        limits: `max_tool_calls` bounds the calls, nameless ones included; `max_tool_argument_bytes` bounds the
+            arguments of each call and, over all calls, what waits (names and arguments) and their ids, in characters.
+    """
+
+    def __init__(self, limits: Limits = _DEFAULTS) -> None:
+        self._limits = limits
+        self._directory = _Directory()
+        self._queue: list[tuple[int, int, _Call]] = []  # a heap: by index, then by age
+        self._live: _Call | None = None
+        self._turn = 0
+        self._waiting = 0
+        self._ids: set[str] = set()
+        self._finished = False
+        self._failed = False
+        self._cut_off = False
+
+    def feed(self, batch: Sequence[Delta]) -> list[Piece]:
+        out: list[Piece] = []
+        try:
+            for delta in batch:
+                if isinstance(delta, ToolCallFragment):
+                    self._take(delta, out)
+                else:
+                    self._watch(delta)
+                    out.append(delta)
+        except ProtocolError as error:
+            error.made = out
+            raise
+        return out
+
+    def close(self) -> list[Piece]:
+        out: list[Piece] = []
+        calls = [call for *_, call in sorted(self._queue)]
+        if self._live is not None:
+            calls.insert(0, self._live)
+        broken_off = False
+        for call in calls:
+            if self._is_whole(call) and not broken_off:
+                call.complete = True
+                self._deliver(call, out)
+            else:
+                out.append(Anomaly(Oddity.UNFINISHED_TOOL_CALL))
+                broken_off = broken_off or call.id is not None
+        return out
+
+    def _watch(self, delta: Delta) -> None:
+        match delta:
+            case Finish(reason=reason):
+                self._finished = True
+                self._cut_off = reason in _CUT_OFF
+            case Terminal():
+                self._finished = True
+            case Fault():
+                self._failed = True
+
+    def _is_whole(self, call: _Call) -> bool:
+        """Whether the call has all its arguments, now that nothing more will come."""
+        was_cut_off = self._cut_off and call is self._directory.last
+        return call.complete or (self._finished and not self._failed and not was_cut_off)
+
+    def _take(self, fragment: ToolCallFragment, out: list[Piece]) -> None:
+        call = self._directory.find(fragment) or self._open(fragment)
+        self._directory.note(fragment, call)
+        if call.complete:
+            out.append(Anomaly(Oddity.LATE_TOOL_CALL_FRAGMENT))
+            return
+        limit = self._limits.max_tool_argument_bytes
+        if call.size + len(fragment.arguments) > limit:
+            raise LimitExceeded("the arguments of a tool call", "max_tool_argument_bytes", limit)
+        if call.id is None:
+            self._waiting -= call.waiting
+            call.hold(fragment.name or "", fragment.arguments)
+            self._waiting += call.waiting
+        elif fragment.arguments:
+            out.append(ToolCallArgs(call.id, fragment.arguments))
+        call.size += len(fragment.arguments)
+        call.complete = fragment.complete
+        self._advance(out)
+        if self._waiting + self._directory.id_size > limit:
+            raise LimitExceeded("the arguments of tool calls", "max_tool_argument_bytes", limit)
+
+    def _open(self, fragment: ToolCallFragment) -> _Call:
+        limit = self._limits.max_tool_calls
+        if self._directory.count >= limit:
+            raise LimitExceeded("the number of tool calls", "max_tool_calls", limit)
+        call = self._directory.open(fragment)
+        heapq.heappush(self._queue, (call.index, self._directory.count, call))
+        return call
+
+    def _advance(self, out: list[Piece]) -> None:
+        """Deliver what can be of the call whose turn it is and, as each ends, of the next."""
+        while True:
+            if self._live is None:
+                if not self._queue or self._queue[0][0] > self._turn:
+                    return
+                self._live = heapq.heappop(self._queue)[-1]
+            self._deliver(self._live, out)
+            if not self._live.complete:
+                return
+            self._turn = max(self._turn, self._live.index + 1)
+            self._live = None
+
+    def _deliver(self, call: _Call, out: list[Piece]) -> None:
+        """Start the call once its name is complete, and end it once all is."""
+        if call.id is None and call.name_is_complete:
+            self._waiting -= call.waiting
+            name, arguments = call.release()
+            if not call.named:
+                out.append(Anomaly(Oddity.NAMELESS_TOOL_CALL))
+                return
+            call.id = self._unique_id(call.provider_id)
+            out.append(ToolCallStart(call.id, name))
+            if arguments:
+                out.append(ToolCallArgs(call.id, arguments))
+        if call.id is not None and call.complete:
+            if not call.size:
+                out.append(ToolCallArgs(call.id, "{}"))
+            out.append(ToolCallEnd(call.id))
+
+    def _unique_id(self, provider_id: str | None) -> str:
+        unique = provider_id
+        if unique is None or unique in self._ids:
+            base = provider_id or f"call_{len(self._ids)}"
+            tries = itertools.chain([base], (f"{base}_{n}" for n in itertools.count(2)))
+            unique = next(each for each in tries if each not in self._ids and not self._directory.has_id(each))
+        self._ids.add(unique)
+        return unique
+
+
+def _index(fragment: ToolCallFragment) -> int | None:
+    return fragment.index if fragment.index is not None and fragment.index >= 0 else None
+
+
+def _id(fragment: ToolCallFragment) -> str | None:
+    return fragment.id if fragment.id is not None and fragment.id.strip() else None
