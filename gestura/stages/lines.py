@@ -41,10 +41,11 @@ class LineSplitter:
             LimitExceeded: a line is too long, whether or not it has ended.
         """
         data = b"".join(batch)
-        if self._after_cr and data:
+        if not data:
+            return []
+        if self._after_cr:
             # The CR ended its line at once, for the LF may never come; if this is it, it ends no line of its own.
             data = data.removeprefix(b"\n")
-            self._after_cr = False
         end = data.rfind(b"\n") + 1
         if self._cr_ends_lines:
             end = max(end, data.rfind(b"\r") + 1)

@@ -35,7 +35,7 @@ class SseFramer:
         self._lines = LineSplitter(limits, cr_ends_lines=True)
         self._event = ""
         self._data: list[str] = []
-        self._joined = 0
+        self._joined = 0  # how many of `_data`, from its start, are pieces of MANY_LINES lines
         self._size = 0
 
     def feed(self, batch: Sequence[bytes]) -> list[Frame]:

@@ -1,0 +1,79 @@
+"""What all tests share: hypothesis profiles, and recorded provider traffic where it is at hand.
+
+`HYPOTHESIS_PROFILE=ci` runs each property on 1,000 examples; without it, on a few. Both are deterministic.
+
+A test that asks for `recording` runs once for each recording of the wires it is marked with:
+
+    @pytest.mark.recordings("openai_chat")
+    def test_every_recording_ends(recording):
+        ...recording.read()...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("default"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+NO_RECORDINGS = "the recordings of real provider traffic are not at hand (../shared/recordings)"
+
+
+@attrs.frozen
+class Recording:
+    """The body of one recorded provider stream.
+
+    `wire` is its format ("openai_chat", …), `manifest` its entry in the manifest: provider, model, features, request…
+    """
+
+    path: Path
+    wire: str
+    manifest: dict[str, Any] = attrs.field(repr=False)
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+def load_recordings(*wires: str) -> list[Recording]:
+    """The recordings of these wire formats (of all, where none is named); empty where they are not at hand."""
+    manifest = RECORDINGS / "MANIFEST.json"
+    entries = json.loads(manifest.read_bytes()) if manifest.exists() else []
+    return [
+        Recording(RECORDINGS / entry["file"], entry["wire"], entry)
+        for entry in entries
+        if entry["wire"] in wires or not wires
+    ]
+
+
+@pytest.fixture
+def recordings() -> Callable[..., list[Recording]]:
+    """`recordings("openai_chat")` is all of them at once; it skips the test where they are not at hand."""
+
+    def load(*wires: str) -> list[Recording]:
+        return load_recordings(*wires) or pytest.skip(NO_RECORDINGS)
+
+    return load
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "recordings(*wires): run once for each recording of these wire formats")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "recording" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("recordings")
+        found = load_recordings(*(marker.args if marker else ()))
+        absent = pytest.param(None, marks=pytest.mark.skip(reason=NO_RECORDINGS), id="none")
+        metafunc.parametrize("recording", [pytest.param(each, id=each.path.stem) for each in found] or [absent])
