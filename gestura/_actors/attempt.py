@@ -20,6 +20,7 @@ from gestura._actors.deadlines import Progress, watch
 from gestura._actors.forwarder import Outlet, forward
 from gestura._actors.groups import bare_errors
 from gestura._actors.http_reader import read_http
+from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
@@ -29,11 +30,10 @@ from gestura.errors import ErrorKind, Fault, InternalError, ProtocolError, Trans
 from gestura.limits import Limits
 from gestura.providers import Provider, display_name
 from gestura.providers.faults import fault_of_response
-from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control, Finish, ModelName, Terminal, Usage
+from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control
 from gestura.transport import HttpRequest, Transport
-from gestura.usage import TokenUsage
 
-__all__ = ["Attempt", "AttemptOutcome"]
+__all__ = ["Attempt"]
 
 BATCHES_IN_FLIGHT = 4
 """Batches that may wait in an inbox: enough to let the actors overlap, few enough to bound what a slow user holds."""
@@ -42,32 +42,6 @@ SECONDS_TO_DRAIN = 0.1
 """How long a complete answer waits for the end of its body, so that the connection can serve the next request."""
 
 _log = logging.getLogger("gestura.attempt")
-
-
-@attrs.define(kw_only=True)
-class AttemptOutcome:
-    """What became of an attempt.
-
-    Args:
-        provider: the provider's name in the configuration.
-        fault: why it failed; `None` for an answer that did not.
-        finish: why the model stopped, as far as it was told.
-        usage: token counts, as far as they were told.
-        model: which model answered.
-        complete: the wire format's own end of an answer was read.
-    """
-
-    provider: str
-    fault: Fault | None = None
-    finish: Finish | None = None
-    usage: TokenUsage | None = None
-    model: str | None = None
-    complete: bool = False
-
-    def fail(self, fault: Fault) -> None:
-        """Note why the attempt fails. The first reason is the cause; later ones follow from it."""
-        if self.fault is None:
-            self.fault = attrs.evolve(fault, provider=self.provider)
 
 
 @attrs.define(kw_only=True)
@@ -170,21 +144,14 @@ class Attempt:
             self._progress.content_arrived()
 
     def _note(self, delta: Control) -> bool:
-        outcome = self._outcome
         match delta:
-            case Usage(usage):
-                outcome.usage = outcome.usage.updated(usage) if outcome.usage else usage
-            case Finish():
-                outcome.finish = delta
-            case ModelName(model):
-                outcome.model = model
-            case Terminal():
-                outcome.complete = True
             case Anomaly(oddity):
                 self.counts.oddities[oddity] += 1
             case Fault():
                 self._fail(delta)
-        return outcome.complete
+            case _:
+                self._outcome.note(delta)
+        return self._outcome.complete
 
     def _fail(self, fault: Fault) -> None:
         """Note a failure, told with where it happened and without the key, which some providers repeat."""

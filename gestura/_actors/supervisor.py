@@ -8,15 +8,15 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from gestura._actors.attempt import Attempt, AttemptOutcome
+from gestura._actors.attempt import Attempt
 from gestura._actors.forwarder import Outlet
+from gestura._actors.outcome import ending_of
 from gestura._actors.statistics import Counts, StreamStatistics
-from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, Status
+from gestura.chunks import Ending, Error, Status
 from gestura.config import StreamingConfig
 from gestura.conversation import Request
-from gestura.errors import ConfigError, ErrorKind, Fault
+from gestura.errors import ConfigError, ErrorKind
 from gestura.providers import Provider
-from gestura.stages.deltas import Finish
 from gestura.transport import Transport
 
 __all__ = ["Supervisor"]
@@ -101,34 +101,3 @@ def not_configured(name: str) -> str:
     variable = variables.get(name)
     how = f"set {variable}" if variable else f"give StreamingConfig.providers an entry {name!r}"
     return f"LLM provider '{name}' is not configured: {how}"
-
-
-def ending_of(outcome: AttemptOutcome) -> Ending:
-    """The last chunk for an attempt that nothing follows."""
-    fault = outcome.fault
-    if fault is None and not outcome.complete:
-        fault = Fault(
-            kind=ErrorKind.TRUNCATED,
-            message=f"{outcome.provider}: the stream ended before the answer did (no end of the answer was sent)",
-        )
-    # What comes after the end of a complete answer (a connection that breaks, a late timeout) does not spoil it.
-    if fault is None or (outcome.complete and fault.kind in (ErrorKind.CONNECTION, ErrorKind.TIMEOUT)):
-        finish = outcome.finish or Finish(FinishReason.UNKNOWN)
-        return Done(
-            usage=outcome.usage,
-            finish_reason=finish.reason,
-            provider_finish_reason=finish.word,
-            model=outcome.model,
-            provider=outcome.provider,
-        )
-    if fault.kind is ErrorKind.CONTEXT_OVERFLOW:
-        return ContextOverflow(fault.message)
-    return Error(
-        fault.message,
-        kind=fault.kind,
-        provider=outcome.provider,
-        status=fault.status,
-        code=fault.code,
-        request_id=fault.request_id,
-        usage=outcome.usage,
-    )
