@@ -1,7 +1,8 @@
 """Obeying a plan: one action after another, on an aiohttp response.
 
 The transport's buffer is kept empty: `bytes_sent` counts what the kernel has taken, so a client that stops reading
-stops it; and when a fault strikes, all that came before it is on its way.
+stops it. A reset discards what a kernel has still to send, so it waits until the client's kernel has all that came
+before.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import asyncio
 import math
 import socket
 import struct
+import sys
 from collections.abc import Sequence
 
 from aiohttp import web
 
 from gestura.simulator.plan import Action, Ending, Head, Wait, Write
 from gestura.simulator.seen import SeenRequest
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 __all__ = ["obey"]
 
@@ -48,5 +54,17 @@ async def obey(plan: Sequence[Action], request: web.Request, response: web.Strea
             case Ending.BREAK_HTTP:
                 transport.close()
             case Ending.RESET:
-                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_0)
+                connection: socket.socket = transport.get_extra_info("socket")
+                await _acknowledged(connection)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_0)
                 transport.abort()
+
+
+async def _acknowledged(connection: socket.socket) -> None:
+    """Wait until the client's kernel has everything (SIOCOUTQ in tcp(7), which can only be polled).
+
+    Other systems than Linux have no common way to ask; there a slow client may lose some of what came before a reset.
+    """
+    if sys.platform == "linux":
+        while int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)

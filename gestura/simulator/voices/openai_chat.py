@@ -83,20 +83,26 @@ def _events(scenario: Scenario, *, tells_usage: bool) -> Iterator[bytes]:
                 return
 
     if scenario.finish is not FinishReason.UNKNOWN:
-        # gestura's words for stop, length, tool_calls and content_filter are OpenAI's own.
-        yield chunk({}, finish_reason=scenario.finish.value)
+        yield chunk({}, finish_reason=_finish_reason(scenario.finish))
     if tells_usage and scenario.usage is not None:
         yield _event({**envelope, "choices": [], "usage": _usage(scenario.usage)})
     if scenario.end_marker:
         yield b"data: [DONE]\n\n"
 
 
+def _finish_reason(reason: FinishReason) -> str:
+    # A refusal stops like any answer. For stop, length, tool_calls and content_filter gestura uses OpenAI's own words.
+    return "stop" if reason is FinishReason.REFUSAL else reason.value
+
+
 def _usage(usage: TokenUsage) -> dict[str, Any]:
+    # `cache_write_tokens` is OpenRouter's extension.
+    prompt = _known(cached_tokens=usage.cached_input_tokens, cache_write_tokens=usage.cache_write_tokens)
     return _known(
         prompt_tokens=usage.input_tokens,
         completion_tokens=usage.output_tokens,
         total_tokens=usage.total_tokens,
-        prompt_tokens_details=_known(cached_tokens=usage.cached_input_tokens) or None,
+        prompt_tokens_details=prompt or None,
         completion_tokens_details=_known(reasoning_tokens=usage.reasoning_tokens) or None,
     )
 
