@@ -138,6 +138,7 @@ class _TrioAsyncioTransport:
             task.cancel()
             with trio.move_on_after(CLOSE_SECONDS, shield=True) as patience:
                 await exchange.ended.wait()
+            exchange.closed = True
             if patience.cancelled_caught:
                 logger.error("a cancelled request did not end within %s s", CLOSE_SECONDS)
 
@@ -152,6 +153,7 @@ class _Exchange:
         self._connected = False
         self._begun = False
         self.ended = trio.Event()
+        self.closed = False
         self._error: GesturaError | None = None
         self._unread: list[bytes] = []
         self._unread_bytes = 0
@@ -200,6 +202,8 @@ class _Exchange:
         await self._wait_for(lambda: self._begun)
 
     async def receive_some(self) -> bytes:
+        if self.closed:
+            raise trio.ClosedResourceError("the response is closed")
         await self._wait_for(lambda: bool(self._unread))
         data = b"".join(self._unread)
         self._unread.clear()

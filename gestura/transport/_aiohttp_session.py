@@ -99,7 +99,7 @@ class Session:
             response = attempt.response = await self._request_twice_if_stale(request, attempt)
             _refuse_compressed(response)
             receiver.begin(response.status, response.headers)
-            await _read_body(response, receiver)
+            await _read_body(response, attempt.protocol, receiver)
             _refuse_reset(response, attempt.protocol)
         except Exception as error:  # noqa: BLE001  # whatever aiohttp raises ends here, see the module's head
             return explain(error)
@@ -176,14 +176,34 @@ class _Connector(aiohttp.TCPConnector):
         while attempt.insists_on_new_connection and connection.transport in self._known:
             connection.close()
             connection = await super().connect(*args, **kwargs)
-        attempt.connected(connection, reused=connection.transport in self._known)
-        if connection.transport is not None:
+        reused = connection.transport in self._known
+        if not reused and connection.transport is not None and connection.protocol is not None:
             self._known.add(connection.transport)
+            if (closed := connection.protocol.closed) is not None:
+                closed.add_done_callback(_ignore_how_it_closed)
+        attempt.connected(connection, reused=reused)
         return connection
 
 
-async def _read_body(response: aiohttp.ClientResponse, receiver: Receiver) -> None:
+def _ignore_how_it_closed(closed: asyncio.Future[None]) -> None:
+    # An idle connection may well be reset; asked for its exception, the future does not report it as unhandled.
+    if not closed.cancelled():
+        closed.exception()
+
+
+async def _read_body(
+    response: aiohttp.ClientResponse, protocol: aiohttp.client_proto.ResponseHandler | None, receiver: Receiver
+) -> None:
     body = response.content
+
+    def fail_if_unfinished(_closed: asyncio.Future[None]) -> None:
+        # After malformed chunks aiohttp closes the connection and leaves the reader waiting for ever.
+        if not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError())
+
+    closed = None if protocol is None else protocol.closed
+    if closed is not None:
+        closed.add_done_callback(fail_if_unfinished)
     try:
         while data := await body.read(await receiver.room()):
             receiver.take(data)
@@ -193,6 +213,9 @@ async def _read_body(response: aiohttp.ClientResponse, receiver: Receiver) -> No
         while data := body.read_nowait(await receiver.room()):
             receiver.take(data)
         raise
+    finally:
+        if closed is not None:
+            closed.remove_done_callback(fail_if_unfinished)
 
 
 def _refuse_compressed(response: aiohttp.ClientResponse) -> None:
