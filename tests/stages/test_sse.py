@@ -156,9 +156,9 @@ def test_what_is_longer_than_the_limit_is_refused(too_much: str, what: str) -> N
     def small() -> SseFramer:
         return SseFramer(Limits(max_frame_bytes=16))
 
-    wire = f"data: 789012345\n\nevent: b\ndata: c\n\n{too_much}".encode()
+    wire = f"data: 789\ndata: 789012345\n\nevent: b\ndata: c\n\n{too_much}".encode()
 
-    assert [Frame("789012345"), Frame("c", "b")] == check_stage(small, wire)
+    assert [Frame("789\n789012345"), Frame("c", "b")] == check_stage(small, wire)
     with pytest.raises(LimitExceeded, match=rf"^{what} exceeds 16 \(max_frame_bytes\)$"):
         run_inline(small(), [[wire]])
 
