@@ -91,6 +91,14 @@ EXAMPLES = {
         [Fragment(-1, "a", "f", "{1}"), Fragment(-1, "b", "g", "{2}"), Fragment(-1, "a", None, "{3}")],
         [Call("a", "f", "{1}{3}"), Call("b", "g", "{2}")],
     ),
+    "a negative index does not keep calls together": (
+        [Fragment(-1, None, "f", "{1}"), Fragment(-1, None, "g", "{2}")],
+        [Call("call_0", "f", "{1}"), Call("call_1", "g", "{2}")],
+    ),
+    "no index comes after every index": (
+        [Fragment(5, "c", "h", "{3}"), Fragment(0, "a", "f", "{1}"), Fragment(None, "d", "i", "{4}")],
+        [Call("a", "f", "{1}"), Call("c", "h", "{3}"), Call("d", "i", "{4}")],
+    ),
     "every call is number 0": (
         [Fragment(0, "a", "f", "{1}"), Fragment(0, "b", "g", "{2"), Fragment(0, None, None, "}")],
         [Call("a", "f", "{1}"), Call("b", "g", "{2}")],
@@ -126,6 +134,10 @@ EXAMPLES = {
     ),
     "an id that comes after the name": (
         [Fragment(0, None, "f"), Fragment(0, "a"), Fragment(0, None, None, "{1}")],
+        [Call("a", "f", "{1}")],
+    ),
+    "an id that comes with the name repeated": (
+        [Fragment(0, None, "f"), Fragment(0, "a", "f", "{1}")],
         [Call("a", "f", "{1}")],
     ),
     "no index, known by id": (
@@ -346,6 +358,14 @@ def test_the_call_whose_turn_it_is_streams_live():
         assembler.feed([Fragment(1, complete=True)])
     )
     assert not assembler.close()
+
+
+def test_a_reused_index_does_not_set_the_turn_back():
+    """After a second call of a low index, the next index is live as before."""
+    assembler = ToolCallAssembler()
+    assembler.feed([Fragment(index, id, "f", "{}", complete=True) for index, id in [(0, "a"), (1, "b"), (0, "c")]])
+
+    assert [ToolCallStart("d", "f"), ToolCallArgs("d", "{")] == assembler.feed([Fragment(2, "d", "f", "{")])
 
 
 @pytest.mark.parametrize(
