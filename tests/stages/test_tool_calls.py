@@ -363,7 +363,7 @@ def test_the_call_whose_turn_it_is_streams_live():
 def test_a_reused_index_does_not_set_the_turn_back():
     """After a second call of a low index, the next index is live as before."""
     assembler = ToolCallAssembler()
-    assembler.feed([Fragment(index, id, "f", "{}", complete=True) for index, id in [(0, "a"), (1, "b"), (0, "c")]])
+    assembler.feed([Fragment(at, each, "f", "{}", complete=True) for at, each in [(0, "a"), (1, "b"), (0, "c")]])
 
     assert [ToolCallStart("d", "f"), ToolCallArgs("d", "{")] == assembler.feed([Fragment(2, "d", "f", "{")])
 
