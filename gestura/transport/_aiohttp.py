@@ -69,7 +69,7 @@ def _import_trio_asyncio() -> Any:
 async def _run_loop(trio_asyncio: Any, *, task_status: trio.TaskStatus[_TrioAsyncioTransport]) -> None:
     # Shielded: a cancelled caller's block still needs the loop while it unwinds, and ends it itself.
     with trio.CancelScope(shield=True) as lifetime:
-        async with trio_asyncio.open_loop() as loop:
+        async with trio.open_nursery() as nursery, trio_asyncio.open_loop() as loop:
             loop.set_exception_handler(_log_stray_error)
             loop.set_default_executor(_abandoning_executor(trio_asyncio))
             session = await loop.run_aio_coroutine(_new_session())
@@ -77,6 +77,10 @@ async def _run_loop(trio_asyncio: Any, *, task_status: trio.TaskStatus[_TrioAsyn
                 task_status.started(_TrioAsyncioTransport(loop, session, lifetime))
                 await trio.sleep_forever()
             finally:
+                if not loop.is_running():
+                    # A KeyboardInterrupt in a callback ends trio-asyncio's loop, which then waits for its tasks
+                    # for ever. Let it run on until they are over.
+                    nursery.start_soon(loop._main_loop)  # noqa: SLF001
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
                     await loop.run_aio_coroutine(session.close())
 

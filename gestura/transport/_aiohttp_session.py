@@ -287,7 +287,7 @@ def explain(error: Exception) -> GesturaError:
     """The same failure as an exception of ours, which neither shows nor refers to anything of the request."""
     match error:
         case GesturaError():
-            return error
+            return error.with_traceback(None)  # its frames hold headers
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as refusal):
             return TransportError(
                 f"TLS: the server's certificate is not valid: {refusal.verify_message}", retryable=False

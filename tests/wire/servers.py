@@ -113,12 +113,20 @@ class Server:
 
 @asynccontextmanager
 async def serve(
-    behave: Callable[[Peer], Awaitable[None]], *, tls: ssl.SSLContext | None = None
+    behave: Callable[[Peer], Awaitable[None]], *, tls: ssl.SSLContext | None = None, send_buffer: int | None = None
 ) -> AsyncIterator[Server]:
-    """Run a server on a free loopback port for the length of the block."""
+    """Run a server on a free loopback port for the length of the block.
+
+    Args:
+        behave: what to do with each connection.
+        tls: speak TLS.
+        send_buffer: how many bytes the kernel may hold for a client that does not read.
+    """
 
     async def connected(raw: trio.SocketStream) -> None:
         server.connections += 1
+        if send_buffer is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         stream = raw if tls is None else trio.SSLStream(raw, tls, server_side=True, https_compatible=True)
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async with raw:
