@@ -1,0 +1,54 @@
+"""The `gestura` command. `main` is its entry point; each subcommand is a module.
+
+Exit codes: 0 it is done, 1 it failed, 2 the command or a file it names is wrong, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any
+
+import click
+
+from gestura.cli.ask import ask
+from gestura.cli.demo import demo
+from gestura.cli.replay import replay
+from gestura.cli.simulate import simulate
+from gestura.cli.terminal_text import visible_line
+from gestura.errors import ConfigError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class _Commands(click.Group):
+    """Maps what every command may raise to exit codes; click would call Ctrl-C and a closed pipe failures."""
+
+    def invoke(self, context: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that can't show a character is no reason to fail
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo(err=True)  # the line with ^C ends here
+            context.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # The reader has what it wanted. Python would complain of the closed pipe once more when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(0)
+        except ConfigError as error:
+            raise click.UsageError(visible_line(str(error)), context) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gestura")
+def main() -> None:
+    """One typed stream of chunks from any language-model provider."""
+
+
+for _command in (ask, demo, replay, simulate):
+    main.add_command(_command)

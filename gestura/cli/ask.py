@@ -1,0 +1,97 @@
+"""`gestura ask`: one prompt, and the answer as it comes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import click
+
+from gestura._client import open_client
+from gestura.chunks import Done, Ending, Status
+from gestura.cli.interrupts import run_until_interrupted
+from gestura.cli.streams import is_styled, write_out
+from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View, describe
+from gestura.cli.waiting import open_waiting_line
+from gestura.config import ProviderSettings, StreamingConfig
+from gestura.conversation import Request, user
+from gestura.errors import InternalError
+from gestura.local import LocalModel, open_local_model
+
+__all__ = ["LOCAL", "ask", "local_settings"]
+
+LOCAL = "local"
+"""The provider name of the model that gestura starts itself."""
+
+
+@click.command()
+@click.argument("prompt", nargs=-1)
+@click.option("--provider", metavar="NAME", help="Which provider to ask; `local` starts a small model on this machine.")
+@click.option("--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told.")
+@click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@click.option("--json", "as_json", is_flag=True, help="Print one tagged JSON chunk per line, the ending last.")
+@click.pass_context
+def ask(
+    context: click.Context,
+    prompt: Sequence[str],
+    provider: str | None,
+    model: str | None,
+    system: str | None,
+    as_json: bool,
+) -> None:
+    """Ask a model, and show the answer as it comes.
+
+    What is piped in is appended to PROMPT. Where the output is not a terminal, it is the answer's text alone.
+    """
+    request = Request(messages=(user(_whole_prompt(prompt)),), system=system)
+    transcript = Transcript(styled=is_styled(sys.stdout))
+    view: View = JsonLines() if as_json else transcript if sys.stdout.isatty() else AnswerOnly()
+    ending = run_until_interrupted(partial(_ask, request, provider, model, view))
+    if not isinstance(ending, Done):
+        click.echo(f"gestura: {describe(ending)}", err=True)
+        context.exit(1)
+    if view is transcript:
+        click.echo(transcript.end(ending), nl=False)
+
+
+def _whole_prompt(words: Sequence[str]) -> str:
+    """The prompt from the arguments, then what was piped in."""
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    prompt = "\n\n".join(part for part in (" ".join(words), piped.strip("\n")) if part.strip())
+    if not prompt:
+        raise click.UsageError("there is no prompt: give it as an argument, or pipe it in")
+    return prompt
+
+
+async def _ask(request: Request, provider: str | None, model: str | None, view: View) -> Ending:
+    async with (
+        _configuration(provider) as config,
+        open_client(config) as client,
+        open_waiting_line(f"waiting for {provider or config.primary}") as waiting,
+        client.stream(request, provider=provider, model=model) as chunks,
+    ):
+        async for chunk in chunks:
+            if isinstance(chunk, Status) and not isinstance(view, JsonLines):
+                waiting.what = chunk.message
+                continue
+            waiting.vanish()
+            await write_out(view.feed(chunk))
+            if isinstance(chunk, Ending):
+                return chunk
+    raise InternalError("a stream had no ending")
+
+
+@asynccontextmanager
+async def _configuration(provider: str | None) -> AsyncIterator[StreamingConfig]:
+    if provider != LOCAL:
+        yield StreamingConfig.from_environment()
+        return
+    async with open_local_model() as model:
+        yield StreamingConfig(primary=LOCAL, providers={LOCAL: local_settings(model)})
+
+
+def local_settings(model: LocalModel) -> ProviderSettings:
+    """How a client reaches the model on this machine."""
+    return ProviderSettings(kind="openai_chat", model=model.model, api_key=model.api_key, base_url=model.url)

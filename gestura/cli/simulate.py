@@ -1,0 +1,38 @@
+"""`gestura simulate`: a provider on this machine that says what it is told to, and fails when it is told to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from gestura.errors import ConfigError
+from gestura.simulator import Simulator, built_in_scenarios, load_scenario, run
+
+__all__ = ["simulate"]
+
+
+@click.command()
+@click.argument(
+    "scenarios", nargs=-1, metavar="[SCENARIO.toml]...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1; a free one unless told.")
+def simulate(scenarios: Sequence[Path], port: int) -> None:
+    """Serve simulated models until Ctrl-C: those that come with gestura, and one for each SCENARIO.toml."""
+    try:
+        served = [*built_in_scenarios(), *map(load_scenario, scenarios)]
+        run(served, port=port, announce=_announce)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"can't listen on port {port}: {error.strerror or error}") from error
+
+
+def _announce(simulator: Simulator) -> None:
+    models = simulator.models
+    click.echo(f"Listening on {simulator.url} (Ctrl-C ends it)")
+    click.echo(f"Models: {', '.join(models)}")
+    click.echo(f"Try: OPENAI_BASE_URL={simulator.url} OPENAI_API_KEY=any gestura ask --model {models[0]} Hi")
+    sys.stdout.flush()

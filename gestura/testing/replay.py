@@ -1,0 +1,59 @@
+"""Recorded wire bytes through the stages of a live stream to its chunks, without an event loop.
+
+The same stages in the same order, and the same rule for the ending, so what a recording replays to is what a client
+would have received. Only what is not in the bytes is missing: status codes, deadlines, broken connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from gestura._actors.outcome import AttemptOutcome, ending_of
+from gestura._actors.topology import stage_actors
+from gestura.chunks import StreamChunk
+from gestura.config import ProviderSettings
+from gestura.errors import Fault, ProtocolError
+from gestura.limits import Limits
+from gestura.providers import Provider
+from gestura.stages import Stage, fuse
+from gestura.stages.deltas import CONTROL_CLASSES
+
+__all__ = ["replay"]
+
+DEFAULT_LIMITS = Limits()
+
+
+def replay(
+    reads: Iterable[bytes], provider: Provider, settings: ProviderSettings, *, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[StreamChunk]:
+    """The chunks that a body makes, its ending last. Reads no further than the end of the answer.
+
+    Args:
+        reads: the body, cut anywhere.
+        provider: what reads it.
+        settings: `kind` names the provider in the ending, `think_tags` are looked for in its text.
+        limits: how much to hold.
+    """
+    outcome = AttemptOutcome(provider=settings.kind)
+    stages = fuse(*(actor.stage for actor in stage_actors(provider, settings, limits)))
+    for batch in _batches(stages, reads, outcome):
+        for piece in batch:
+            if not isinstance(piece, CONTROL_CLASSES):
+                yield piece
+                continue
+            outcome.note(piece)
+            if outcome.complete:
+                yield ending_of(outcome)
+                return
+    yield ending_of(outcome)
+
+
+def _batches(stages: Stage[bytes, Any], reads: Iterable[bytes], outcome: AttemptOutcome) -> Iterator[Sequence[Any]]:
+    try:
+        for data in reads:
+            yield stages.feed((data,))
+        yield stages.close()
+    except ProtocolError as error:
+        outcome.fail(Fault(kind=error.kind, message=str(error)))
+        yield error.made
