@@ -10,7 +10,7 @@ some servers end so. `close` gives it with `terminated=False`, and the decoder b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import cast
 
 from gestura.errors import LimitExceeded
 from gestura.limits import Limits
@@ -18,9 +18,6 @@ from gestura.stages.deltas import Frame
 from gestura.stages.lines import LineSplitter
 
 __all__ = ["SseFramer"]
-
-MANY_LINES: Final = 1024
-"""So many `data` lines at a time are joined early: kept apart, tiny lines would take forty times their size."""
 
 
 class SseFramer:
@@ -34,9 +31,10 @@ class SseFramer:
         self._limit = limits.max_frame_bytes
         self._lines = LineSplitter(limits, cr_ends_lines=True)
         self._event = ""
-        self._data: list[str] = []
-        self._joined = 0  # how many of `_data`, from its start, are pieces of MANY_LINES lines
-        self._size = 0
+        self._data: str | None = None
+        # Nearly all events have one `data` line. Several are joined as they come, and as bytes: kept apart, tiny lines
+        # would take forty times their size.
+        self._joined: bytearray | None = None
 
     def feed(self, batch: Sequence[bytes]) -> list[Frame]:
         """Take reads, give the events that ended in them.
@@ -58,32 +56,40 @@ class SseFramer:
             LimitExceeded: its last line makes it too long.
         """
         frames = self._frames(self._lines.close())
-        if self._data:
-            frames.append(Frame("\n".join(self._data), self._event, terminated=False))
+        if self._data is not None:
+            frames.append(self._frame(self._data, terminated=False))
         return frames
 
     def _frames(self, lines: Sequence[str]) -> list[Frame]:
         frames: list[Frame] = []
         for line in lines:
             if not line:
-                if self._data:
-                    frames.append(Frame("\n".join(self._data), self._event))
-                    self._data = []
-                    self._joined = self._size = 0
+                if self._data is not None:
+                    frames.append(self._frame(self._data))
+                    self._data = None
                 self._event = ""
                 continue
             # A comment is a field without a name, and a line without a colon is a field without a value.
             name, _, value = line.partition(":")
             if name == "data":
-                self._size += len(value) + 1
-                if self._size > self._limit:
-                    error = LimitExceeded("an event", "max_frame_bytes", self._limit)
-                    error.made = frames
-                    raise error
-                self._data.append(value.removeprefix(" "))
-                if len(self._data) - self._joined == MANY_LINES:
-                    self._data[self._joined :] = ["\n".join(self._data[self._joined :])]
-                    self._joined += 1
+                value = value.removeprefix(" ")
+                if self._data is None:
+                    self._data = value
+                else:
+                    if self._joined is None:
+                        self._joined = bytearray(self._data.encode())
+                    self._joined += b"\n" + value.encode()
+                    if len(self._joined) > self._limit:
+                        error = LimitExceeded("an event", "max_frame_bytes", self._limit)
+                        error.made = frames
+                        raise error
             elif name == "event":
                 self._event = value.removeprefix(" ")
         return frames
+
+    def _frame(self, data: str, *, terminated: bool = True) -> Frame:
+        """The frame of the block that is over, whose first `data` line is `data`."""
+        if self._joined is not None:
+            data = self._joined.decode()
+            self._joined = None
+        return Frame(data, self._event, terminated)
