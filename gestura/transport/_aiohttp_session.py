@@ -102,7 +102,7 @@ class Session:
             await _read_body(response, attempt.protocol, receiver)
             _refuse_reset(response, attempt.protocol)
         except Exception as error:  # noqa: BLE001  # whatever aiohttp raises ends here, see the module's head
-            return explain(error)
+            return _explain(error)
         finally:
             attempt.abort()
         return None
@@ -110,7 +110,8 @@ class Session:
     async def _request_twice_if_stale(self, request: HttpRequest, attempt: _Attempt) -> aiohttp.ClientResponse:
         """A server may close an idle connection at the moment we use it; then, and only then, ask once more.
 
-        RFC 9112, section 9.3.1, allows this for a connection that was idle, if no part of a response came.
+        RFC 9110, section 9.2.2, allows it to a client that knows a repeated POST to be harmless, as ours is while no
+        byte of an answer has come.
         """
         try:
             return await self._request(request)
@@ -283,7 +284,7 @@ def _open_socket_with_keepalive(address: aiohttp.AddrInfoType) -> socket.socket:
     return sock
 
 
-def explain(error: Exception) -> GesturaError:
+def _explain(error: Exception) -> GesturaError:
     """The same failure as an exception of ours, which neither shows nor refers to anything of the request."""
     match error:
         case GesturaError():
