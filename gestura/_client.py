@@ -17,7 +17,7 @@ from gestura.answer import Answer
 from gestura.chunks import StreamChunk
 from gestura.config import StreamingConfig
 from gestura.conversation import Prompt, Request
-from gestura.providers import BUILTIN_PROVIDERS, Provider
+from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
@@ -26,7 +26,7 @@ __all__ = ["Client", "open_client"]
 class Client:
     """Asks language models. Made by `open_client`; any number of streams at once, from any task of its `trio.run`."""
 
-    def __init__(self, config: StreamingConfig, transport: Transport, providers: Mapping[str, Provider]) -> None:
+    def __init__(self, config: StreamingConfig, transport: Transport, providers: Mapping[str, ProviderFactory]) -> None:
         self._config = config
         self._transport = transport
         self._providers = providers
@@ -117,7 +117,7 @@ async def open_client(
     config: StreamingConfig | None = None,
     *,
     transport: Transport | None = None,
-    providers: Mapping[str, Provider] = MappingProxyType({}),
+    providers: Mapping[str, ProviderFactory] = MappingProxyType({}),
 ) -> AsyncIterator[Client]:
     """Open a client, with its connections and its loop, for the length of the block.
 

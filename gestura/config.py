@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 
 import attrs
+from attrs.validators import ge, le
 
 from gestura.errors import ConfigError
 from gestura.limits import Limits
 
-__all__ = ["ProviderSettings", "StreamingConfig", "Timeouts"]
+__all__ = ["ProviderSettings", "RetryPolicy", "StreamingConfig", "Timeouts"]
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +25,7 @@ class ProviderSettings:
         base_url: where it is; `None` is the provider's own.
         headers: further request headers; not shown by `repr`, as they may hold secrets.
         think_tags: names of the tags that enclose reasoning in this provider's text; none switches the parser off.
+        starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class ProviderSettings:
     base_url: str | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     think_tags: tuple[str, ...] = ("think",)
+    starts_thinking: bool = False
 
     @api_key.validator
     def _check_api_key(self, _attribute: object, value: str) -> None:
@@ -57,6 +60,28 @@ class Timeouts:
     first_content: float | None = 300.0
     idle: float | None = 120.0
     total: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How often to ask one provider, and how long to wait between.
+
+    The delay before retry n is `initial_delay * multiplier ** (n - 1)`, at most `max_delay`, then varied at random by
+    up to `jitter` of itself either way, so that many clients do not come back at once.
+
+    Args:
+        max_attempts: requests to one provider, the first included.
+        initial_delay: seconds before the first retry.
+        max_delay: seconds, before the jitter.
+        multiplier: growth from one retry to the next.
+        jitter: a share from 0 to 1.
+    """
+
+    max_attempts: int = attrs.field(default=3, validator=ge(1))
+    initial_delay: float = attrs.field(default=1.0, validator=ge(0))
+    max_delay: float = attrs.field(default=8.0, validator=ge(0))
+    multiplier: float = attrs.field(default=2.0, validator=ge(1))
+    jitter: float = attrs.field(default=0.25, validator=[ge(0), le(1)])
 
 
 @attrs.frozen(kw_only=True)

@@ -21,7 +21,7 @@ class Limits:
     """One line, one SSE event or one NDJSON record. Real events reach half a mebibyte (images, long tool arguments)."""
 
     max_tool_argument_bytes: int = attrs.field(default=16 * MEBIBYTE, validator=gt(0))
-    """The arguments of all tool calls of an answer that wait for an earlier call, or for their name."""
+    """The arguments of one tool call; and of all calls together, what waits for an earlier call or for its name."""
 
     max_tool_calls: int = attrs.field(default=256, validator=gt(0))
     """Tool calls in one answer."""

@@ -24,7 +24,7 @@ from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
-from gestura.config import ProviderSettings, Timeouts
+from gestura.config import Timeouts
 from gestura.conversation import Request
 from gestura.errors import ErrorKind, Fault, InternalError, ProtocolError, TransportError
 from gestura.limits import Limits
@@ -50,8 +50,7 @@ class Attempt:
 
     Args:
         name: the provider's name in the configuration.
-        provider: its wire format.
-        settings: its address, key and model.
+        provider: its wire format, bound to its address, key and model.
         transport: opens the request.
         outlet: where chunks go.
         timeouts: how long to wait.
@@ -63,7 +62,6 @@ class Attempt:
 
     name: str
     provider: Provider
-    settings: ProviderSettings
     transport: Transport
     outlet: Outlet
     timeouts: Timeouts
@@ -88,7 +86,7 @@ class Attempt:
         Raises:
             ConfigError: the request can't be put to this provider.
         """
-        http_request = self.provider.ask(request, self.settings)
+        http_request = self.provider.ask(request)
         self._endpoint = f"{display_name(self.name)} {urlsplit(http_request.url).path}"
         self.outlet.on_wait = self._progress.waits_for_consumer
         with bare_errors():
@@ -96,7 +94,7 @@ class Attempt:
                 send, receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
                 self._count("HTTP reader")
                 nursery.start_soon(self._read_http, http_request, send)
-                for actor in stage_actors(self.provider, self.settings, self.limits):
+                for actor in stage_actors(self.provider, self.limits):
                     next_send, next_receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
                     nursery.start_soon(
                         partial(
@@ -156,8 +154,8 @@ class Attempt:
     def _fail(self, fault: Fault) -> None:
         """Note a failure, told with where it happened and without the key, which some providers repeat."""
         message = fault.message
-        if self.settings.api_key:
-            message = message.replace(self.settings.api_key, "[key]")
+        if key := self.provider.settings.api_key:
+            message = message.replace(key, "[key]")
         if not message.startswith(self._endpoint):
             message = f"{self._endpoint}: {message}"
         self._outcome.fail(attrs.evolve(fault, message=message))

@@ -16,7 +16,7 @@ from gestura.chunks import Ending, Error, Status
 from gestura.config import StreamingConfig
 from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind
-from gestura.providers import Provider
+from gestura.providers import ProviderFactory
 from gestura.transport import Transport
 
 __all__ = ["Supervisor"]
@@ -37,7 +37,7 @@ class Supervisor:
     """
 
     config: StreamingConfig
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, ProviderFactory]
     transport: Transport
     outlet: Outlet
     counts: Counts
@@ -77,14 +77,13 @@ class Supervisor:
         settings = self.config.providers.get(name)
         if settings is None:
             raise ConfigError(not_configured(name))
-        provider = self.providers.get(settings.kind)
-        if provider is None:
+        make_provider = self.providers.get(settings.kind)
+        if make_provider is None:
             known = ", ".join(sorted(self.providers))
             raise ConfigError(f"providers.{name}.kind: {settings.kind!r} is not known; known are {known}")
         self._attempt = Attempt(
             name=name,
-            provider=provider,
-            settings=settings,
+            provider=make_provider(settings),
             transport=self.transport,
             outlet=self.outlet,
             timeouts=self.config.timeouts,

@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 
-from gestura.config import ProviderSettings
 from gestura.limits import Limits
 from gestura.providers import Provider
 from gestura.stages import Stage
@@ -30,13 +29,16 @@ class StageActor:
     stage: Stage[Any, Any]
 
 
-def stage_actors(provider: Provider, settings: ProviderSettings, limits: Limits) -> Sequence[StageActor]:
+def stage_actors(provider: Provider, limits: Limits) -> Sequence[StageActor]:
     """New stages for one answer of `provider`, between the HTTP reader and the forwarder."""
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
         StageActor(WIRE_DECODER, provider.decoder()),
     ]
+    settings = provider.settings
     if settings.think_tags:
-        actors.append(StageActor(THINK_TAG_PARSER, ThinkTagParser(settings.think_tags)))
+        actors.append(
+            StageActor(THINK_TAG_PARSER, ThinkTagParser(settings.think_tags, starts_inside=settings.starts_thinking))
+        )
     actors.append(StageActor(TOOL_CALL_ASSEMBLER, ToolCallAssembler(limits)))
     return actors

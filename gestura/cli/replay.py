@@ -52,7 +52,7 @@ def _replay(file: str, body: bytes, wire: str, *, as_json: bool, several: bool) 
     if several and not as_json:
         sys.stdout.write(f"== {file}\n")
     complete = False
-    for chunk in replay_reads(_reads(body), BUILTIN_PROVIDERS[wire], ProviderSettings(kind=wire, model="")):
+    for chunk in replay_reads(_reads(body), BUILTIN_PROVIDERS[wire](ProviderSettings(kind=wire, model=""))):
         sys.stdout.write(view.feed(chunk))
         complete = isinstance(chunk, Done)
         if isinstance(chunk, Ending) and not as_json:

@@ -1,13 +1,13 @@
 """Providers: how to ask, and how to read what comes back. One file each.
 
 A provider knows its wire format and nothing of connections, retries or channels. What it makes of a request is an
-`HttpRequest`; what it reads is frames, which its decoder turns into deltas. A user's own provider is any object with
-these members, given to the client by name.
+`HttpRequest`; what it reads is frames, which its decoder turns into deltas. A user's own provider is any class with
+these members, given to the client by the `kind` that settings name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -19,13 +19,17 @@ from gestura.stages import Stage
 from gestura.stages.deltas import Delta, Frame
 from gestura.transport import HttpRequest
 
-__all__ = ["BUILTIN_PROVIDERS", "Provider", "display_name"]
+__all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "display_name"]
 
 
 class Provider(Protocol):
-    """One way of speaking to a model."""
+    """One way of speaking to a model, under one set of settings."""
 
-    def ask(self, request: Request, settings: ProviderSettings) -> HttpRequest:
+    @property
+    def settings(self) -> ProviderSettings:
+        """Its address, key and model."""
+
+    def ask(self, request: Request) -> HttpRequest:
         """The HTTP request that puts `request` to the model.
 
         Raises:
@@ -39,8 +43,11 @@ class Provider(Protocol):
         """A new wire decoder, for one answer."""
 
 
-BUILTIN_PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType({"openai_chat": OpenAIChat()})
-"""The providers gestura brings, by the `kind` that settings name."""
+ProviderFactory = Callable[[ProviderSettings], Provider]
+"""Makes the provider for one stream. May choose by the settings: the same name, another wire for another model."""
+
+BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType({"openai_chat": OpenAIChat})
+"""What gestura speaks, by the `kind` that settings name."""
 
 _DISPLAY_NAMES: Final = {
     "openai": "OpenAI",

@@ -49,17 +49,22 @@ class FrameDecoder(Generic[Event]):
             return self._decode_leniently(frame), False
 
     def _decode_leniently(self, frame: Frame) -> Event:
+        event: Event | None = None
         try:
             value = json.loads(frame.data)  # takes what msgspec refuses: lone surrogates, NaN
-        except (ValueError, RecursionError) as error:
+            if isinstance(value, dict):
+                event = _salvage(_without_lone_surrogates(value), self._event)
+        except RecursionError:
+            raise ProtocolError(f"event {self._frames} is nested too deeply") from None
+        except ValueError as error:
             if not frame.terminated:
                 raise InputCutOff from None
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
-            where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-            raise ProtocolError(f"event {self._frames} is not valid JSON: {reason}{where}") from None
-        if not isinstance(value, dict):
+            reason = "a number has too many digits"
+            if isinstance(error, json.JSONDecodeError):
+                reason = f"{error.msg} at character {error.pos}"
+            raise ProtocolError(f"event {self._frames} is not valid JSON: {reason}") from None
+        if event is None:
             raise ProtocolError(f"event {self._frames} is a JSON {type(value).__name__}, not an object")
-        event: Event = _salvage(_without_lone_surrogates(value), self._event)
         return event
 
 

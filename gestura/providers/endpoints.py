@@ -29,7 +29,11 @@ def endpoint_url(base_url: str, version: str, path: str) -> str:
     >>> endpoint_url("https://openrouter.ai/api/v1/", "v1", "chat/completions")
     'https://openrouter.ai/api/v1/chat/completions'
     """
-    parts = urlsplit(base_url.strip())
+    try:
+        parts = urlsplit(base_url.strip())
+        _ = parts.port  # read, because that is what checks it
+    except ValueError:
+        raise ConfigError("base_url: the host or the port is not valid") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"base_url: expected http(s)://host[:port][/path], found scheme {parts.scheme!r}")
     if parts.username is not None or parts.password is not None:

@@ -3,7 +3,8 @@
 Events are as in OpenAI's API reference ("Chat completion chunk object"), and wider, since this is the wire format that
 every server imitates: reasoning comes as `reasoning_content` (DeepSeek, xAI, llama.cpp), `reasoning` (Groq, OpenRouter,
 Ollama), text entries of `reasoning_details` (Snowflake) or `content` parts of type `thinking` (Mistral); usage comes on
-a last event without choices or along with others, where the last one told counts.
+a last event without choices or along with others, where the last one told counts; an error comes under `error`, as the
+event itself (vLLM), or under the event name `error`.
 
 An answer is complete when `[DONE]` or a `finish_reason` was read: several servers send only one of the two. An input
 that ends with neither is truncated.
@@ -14,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import attrs
 import msgspec
 
 from gestura.chunks import FinishReason, Refusal, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
-from gestura.errors import ProtocolError
+from gestura.errors import ConfigError, ProtocolError
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, InputCutOff
 from gestura.providers.endpoints import endpoint_url
@@ -45,28 +47,39 @@ __all__ = ["ChatDecoder", "OpenAIChat"]
 FINISH_REASONS: Final = {
     "stop": FinishReason.STOP,
     "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
     "eos": FinishReason.STOP,
+    "eos_token": FinishReason.STOP,
     "length": FinishReason.LENGTH,
     "max_tokens": FinishReason.LENGTH,
     "model_length": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
     "tool_calls": FinishReason.TOOL_CALLS,
     "tool_use": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
+    "refusal": FinishReason.REFUSAL,
     "content_filter": FinishReason.CONTENT_FILTER,
+    "safety": FinishReason.CONTENT_FILTER,
+    "sensitive": FinishReason.CONTENT_FILTER,
 }
+"""OpenAI's own words, and those that gateways and other servers pass on from elsewhere; in lower case."""
 
 
+@attrs.frozen
 class OpenAIChat:
     """The provider: asks with a bearer key, reads server-sent events."""
 
-    def ask(self, request: Request, settings: ProviderSettings) -> HttpRequest:
+    settings: ProviderSettings
+
+    def ask(self, request: Request) -> HttpRequest:
+        settings = self.settings
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}
         if settings.api_key:
             headers["Authorization"] = f"Bearer {settings.api_key}"
         return HttpRequest(
             url=endpoint_url(settings.base_url or "https://api.openai.com", "v1", "chat/completions"),
             headers=headers,
-            body=msgspec.json.encode(request_body(request, settings.model)),
+            body=_encoded(request_body(request, settings.model)),
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
@@ -108,6 +121,15 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
     return {**body, **request.extra}
 
 
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        # An encoding error holds the text it failed on.
+        reason = "half of a surrogate pair in a text" if isinstance(error, UnicodeEncodeError) else str(error)
+        raise ConfigError(f"the request can't be written as JSON: {reason}") from None
+
+
 class _Function(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
@@ -128,12 +150,6 @@ class _Delta(msgspec.Struct, gc=False):
     tool_calls: list[_ToolCall] | None = None
 
 
-class _Choice(msgspec.Struct, gc=False):
-    index: int = 0
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-
-
 class _PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
@@ -149,6 +165,16 @@ class _Usage(msgspec.Struct, gc=False):
     total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
+    cached_tokens: int | None = None  # Together, Moonshot
+    prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    reasoning_tokens: int | None = None  # GitHub Copilot
+
+
+class _Choice(msgspec.Struct, gc=False):
+    index: int = 0
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+    usage: _Usage | None = None  # Moonshot
 
 
 class _GroqExtension(msgspec.Struct, gc=False):
@@ -159,8 +185,16 @@ class _Event(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     model: str | None = None
     usage: _Usage | None = None
-    error: dict[str, Any] | str | None = None
     x_groq: _GroqExtension | None = None
+    object: str | None = None
+    error: dict[str, Any] | str | None = None
+    # Of an event that is an error itself:
+    message: Any = None
+    code: Any = None
+    type: Any = None
+
+
+_NOTHING_TOLD: Final = TokenUsage()
 
 
 class ChatDecoder:
@@ -170,6 +204,7 @@ class ChatDecoder:
         self._events = FrameDecoder(_Event)
         self._model: str | None = None
         self._finish: Finish | None = None
+        self._answering = False
         self._refused = False
         self._ended = False
 
@@ -189,13 +224,19 @@ class ChatDecoder:
         return [Terminal()] if self._finish and not self._ended else []
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
-        if self._ended or not frame.data:
+        if self._ended or not frame.data or frame.data.isspace():
             return
-        if frame.data == "[DONE]":
+        if frame.data.startswith("[DONE]"):
             self._ended = True
             out.append(Terminal())
             return
-        event, as_expected = self._events.decode(frame)
+        try:
+            event, as_expected = self._events.decode(frame)
+        except ProtocolError:
+            if frame.event != "error":
+                raise
+            out.append(fault_in_stream(frame.data, answering=self._answering))
+            return
         if not as_expected:
             out.append(Anomaly(Oddity.UNEXPECTED_SHAPE))
         if event.model and event.model != self._model:
@@ -206,13 +247,13 @@ class ChatDecoder:
                 out.append(Anomaly(Oddity.OTHER_CHOICE))
             else:
                 self._read_choice(choice, out)
-        usage = event.usage or (event.x_groq and event.x_groq.usage)
-        if usage:
-            out.append(Usage(_token_usage(usage)))
-        if event.error is not None:
-            out.append(fault_in_stream(event.error))
+        if usage := event.usage or (event.x_groq and event.x_groq.usage):
+            _read_usage(usage, out)
+        if event.error or event.object == "error" or frame.event == "error":
+            out.append(fault_in_stream(_error_of(event), answering=self._answering))
 
     def _read_choice(self, choice: _Choice, out: list[Delta]) -> None:
+        before = len(out)
         if delta := choice.delta:
             if reasoning := delta.reasoning_content or delta.reasoning or _reasoning_text(delta.reasoning_details):
                 out.append(Thinking(reasoning))
@@ -231,6 +272,9 @@ class ChatDecoder:
                 reason = FinishReason.REFUSAL
             self._finish = Finish(reason, word)
             out.append(self._finish)
+        self._answering = self._answering or len(out) > before
+        if choice.usage:
+            _read_usage(choice.usage, out)
 
 
 def _parts(content: list[Any]) -> Iterator[Delta]:
@@ -271,14 +315,27 @@ def _fragment(call: _ToolCall, position: int) -> ToolCallFragment:
     )
 
 
-def _token_usage(usage: _Usage) -> TokenUsage:
+def _error_of(event: _Event) -> dict[str, Any]:
+    """The error that `event` tells of: under `error`, or in its own fields."""
+    if isinstance(event.error, dict):
+        return event.error
+    return {"message": event.error or event.message, "code": event.code, "type": event.type}
+
+
+def _read_usage(usage: _Usage, out: list[Delta]) -> None:
     prompt = usage.prompt_tokens_details or _PromptDetails()
     completion = usage.completion_tokens_details or _CompletionDetails()
-    return TokenUsage(
+    told = TokenUsage(
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
-        cached_input_tokens=prompt.cached_tokens,
+        cached_input_tokens=_first(prompt.cached_tokens, usage.cached_tokens, usage.prompt_cache_hit_tokens),
         cache_write_tokens=prompt.cache_write_tokens,
-        reasoning_tokens=completion.reasoning_tokens,
+        reasoning_tokens=_first(completion.reasoning_tokens, usage.reasoning_tokens),
     )
+    if told != _NOTHING_TOLD:
+        out.append(Usage(told))
+
+
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)

@@ -63,7 +63,12 @@ class _Fused:
 
     def _close_at(self, position: int, out: list[Any]) -> None:
         try:
-            out += self._run(position + 1, self._stages[position].close())
+            try:
+                made = self._stages[position].close()
+            except ProtocolError as error:
+                error.made = self._last_words(position + 1, error.made)
+                raise
+            out += self._run(position + 1, made)
         except ProtocolError as error:
             error.made = (*out, *error.made)
             raise
@@ -71,5 +76,11 @@ class _Fused:
     def _last_words(self, start: int, made: Sequence[Any]) -> Sequence[Any]:
         """What comes of `made` when the stage before `start` has failed: the rest is fed it, then closed."""
         rest = _Fused(self._stages[start:])
-        out = list(rest.feed(made)) if made else []
-        return [*out, *rest.close()]
+        out: list[Any] = []
+        try:
+            if made:
+                out += rest.feed(made)
+            out += rest.close()
+        except ProtocolError as consequence:  # the first failure is the cause, and is raised
+            out += consequence.made
+        return out

@@ -97,6 +97,7 @@ class Oddity(enum.Enum):
     UNKNOWN_EVENT = "unknown_event"
     UNEXPECTED_SHAPE = "unexpected_shape"
     OTHER_CHOICE = "other_choice"
+    ORPHAN_THINK_TAG = "orphan_think_tag"
     NAMELESS_TOOL_CALL = "nameless_tool_call"
     LATE_TOOL_CALL_FRAGMENT = "late_tool_call_fragment"
     UNFINISHED_TOOL_CALL = "unfinished_tool_call"

@@ -97,7 +97,7 @@ class ThinkTagParser:
             self._say(text[start : match.start()], out)
             after = self._after[match.group()]
             if self._state.kind is after.kind is Text:
-                out.append(Anomaly(Oddity.UNEXPECTED_SHAPE))
+                out.append(Anomaly(Oddity.ORPHAN_THINK_TAG))
             self._state = after
             start = match.end()
         end = self._state.tag_begins_at(text, start)

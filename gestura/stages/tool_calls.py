@@ -5,9 +5,9 @@ between the pieces of a call, since holding text back until a call ends could ta
 themselves the output is `(Start Args+ End)*` in index order, and only the last may lack its end. The call whose turn it
 is, all lower indexes being done, streams live; later ones wait. A missing index is waited for until the close.
 
-A call ends when a fragment says so, or at the close of an answer that was complete: `Finish` may come before the last
-fragment, so by itself it ends nothing. The call that an answer broke off in, or was cut off in (finish reason `LENGTH`
-or `CONTENT_FILTER`), gets no end, so that nobody runs half a call.
+A call ends when a fragment says so, at the wire's own end of the answer (`Terminal`), or at the close of one that had
+finished: `Finish` may come before the last fragment, so by itself it ends nothing. The call that an answer broke off
+in, or was cut off in (finish reason `LENGTH` or `CONTENT_FILTER`), gets no end, so that nobody runs half a call.
 """
 
 from __future__ import annotations
@@ -161,6 +161,8 @@ class ToolCallAssembler:
                     self._take(delta, out)
                 else:
                     self._watch(delta)
+                    if isinstance(delta, Terminal):
+                        self._end_all(out)
                     out.append(delta)
         except ProtocolError as error:
             error.made = out
@@ -169,9 +171,15 @@ class ToolCallAssembler:
 
     def close(self) -> list[Piece]:
         out: list[Piece] = []
+        self._end_all(out)
+        return out
+
+    def _end_all(self, out: list[Piece]) -> None:
+        """No more fragments will come: deliver what is whole, report what is not."""
         calls = [call for *_, call in sorted(self._queue)]
         if self._live is not None:
             calls.insert(0, self._live)
+        self._queue, self._live = [], None
         broken_off = False
         for call in calls:
             if self._is_whole(call) and not broken_off:
@@ -180,7 +188,6 @@ class ToolCallAssembler:
             else:
                 out.append(Anomaly(Oddity.UNFINISHED_TOOL_CALL))
                 broken_off = broken_off or call.id is not None
-        return out
 
     def _watch(self, delta: Delta) -> None:
         match delta:

@@ -6,14 +6,14 @@ would have received. Only what is not in the bytes is missing: status codes, dea
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gestura._actors.outcome import AttemptOutcome, ending_of
 from gestura._actors.topology import stage_actors
 from gestura.chunks import StreamChunk
-from gestura.config import ProviderSettings
-from gestura.errors import Fault, ProtocolError
+from gestura.errors import ErrorKind, Fault, ProtocolError
 from gestura.limits import Limits
 from gestura.providers import Provider
 from gestura.stages import Stage, fuse
@@ -23,20 +23,19 @@ __all__ = ["replay"]
 
 DEFAULT_LIMITS = Limits()
 
+_log = logging.getLogger("gestura.replay")
 
-def replay(
-    reads: Iterable[bytes], provider: Provider, settings: ProviderSettings, *, limits: Limits = DEFAULT_LIMITS
-) -> Iterator[StreamChunk]:
+
+def replay(reads: Iterable[bytes], provider: Provider, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[StreamChunk]:
     """The chunks that a body makes, its ending last. Reads no further than the end of the answer.
 
     Args:
         reads: the body, cut anywhere.
-        provider: what reads it.
-        settings: `kind` names the provider in the ending, `think_tags` are looked for in its text.
+        provider: what reads it; its settings name it in the ending.
         limits: how much to hold.
     """
-    outcome = AttemptOutcome(provider=settings.kind)
-    stages = fuse(*(actor.stage for actor in stage_actors(provider, settings, limits)))
+    outcome = AttemptOutcome(provider=provider.settings.kind)
+    stages = fuse(*(actor.stage for actor in stage_actors(provider, limits)))
     for batch in _batches(stages, reads, outcome):
         for piece in batch:
             if not isinstance(piece, CONTROL_CLASSES):
@@ -57,3 +56,6 @@ def _batches(stages: Stage[bytes, Any], reads: Iterable[bytes], outcome: Attempt
     except ProtocolError as error:
         outcome.fail(Fault(kind=error.kind, message=str(error)))
         yield error.made
+    except Exception as error:  # a bug in a stage; a live stream has its ending then, so this one has
+        _log.exception("a stage crashed")
+        outcome.fail(Fault(kind=ErrorKind.INTERNAL, message=f"a stage crashed: {type(error).__name__}: {error}"))

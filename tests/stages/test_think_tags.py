@@ -12,7 +12,7 @@ from gestura.stages.deltas import Anomaly, Finish, ModelName, Oddity, Terminal, 
 from gestura.stages.think_tags import ThinkTagParser, split_think_blocks
 from gestura.usage import TokenUsage
 
-ORPHAN = Anomaly(Oddity.UNEXPECTED_SHAPE)
+ORPHAN = Anomaly(Oddity.ORPHAN_THINK_TAG)
 FRAGMENT = ToolCallFragment(index=0, id="a", name="look")
 USAGE = Usage(TokenUsage(output_tokens=1))
 

@@ -368,6 +368,21 @@ def test_a_reused_index_does_not_set_the_turn_back():
     assert [ToolCallStart("d", "f"), ToolCallArgs("d", "{")] == assembler.feed([Fragment(2, "d", "f", "{")])
 
 
+def test_the_wires_own_end_ends_the_calls():
+    """After `Terminal` nothing more comes, so calls end with it and need not wait for the connection to close."""
+    assembler = ToolCallAssembler()
+    assembler.feed([Fragment(0, "a", "f", "{}"), Fragment(1, "b", "g", "{}")])
+
+    assert assembler.feed([Terminal()]) == [
+        ToolCallEnd("a"),
+        ToolCallStart("b", "g"),
+        ToolCallArgs("b", "{}"),
+        ToolCallEnd("b"),
+        Terminal(),
+    ]
+    assert assembler.close() == []
+
+
 @pytest.mark.parametrize(
     "delta",
     [
@@ -375,7 +390,6 @@ def test_a_reused_index_does_not_set_the_turn_back():
         Thinking("h"),
         Refusal("r"),
         FINISH,
-        Terminal(),
         ModelName("m"),
         Usage(TokenUsage(output_tokens=1)),
         Anomaly(Oddity.OTHER_CHOICE),
