@@ -36,6 +36,7 @@ __all__ = [
     "Narration",
     "NarrationStage",
     "Paused",
+    "ProviderEvent",
     "PublicNarration",
     "ReflectionComplete",
     "ReflectionStarted",
@@ -49,6 +50,7 @@ __all__ = [
     "ShellProcessState",
     "ShellSessionLifecycle",
     "ShellSessionState",
+    "Signature",
     "Status",
     "StreamChunk",
     "TaskRuntimeSnapshot",
@@ -91,6 +93,22 @@ class Refusal:
 
     delivery: ClassVar = Delivery.LOSSLESS
     text: str
+
+
+@attrs.frozen
+class Signature:
+    """A provider's seal on what came before it, to be sent back unchanged with it in a later turn.
+
+    Args:
+        signature: opaque to everyone but the provider.
+        id: the tool call it belongs to; `None` where it seals the thinking just before it.
+        redacted: it does not seal thinking but stands for it: the provider shows nothing of this part.
+    """
+
+    delivery: ClassVar = Delivery.LOSSLESS
+    signature: str
+    id: str | None = None
+    redacted: bool = False
 
 
 @attrs.frozen
@@ -395,6 +413,20 @@ class RetryAttempt:
     error_message: str
 
 
+@attrs.frozen
+class ProviderEvent:
+    """One event as the provider sent it, before the chunks it led to; only in streams asked for with `raw=True`.
+
+    Args:
+        event: the name of the server-sent event; `""` where it has none.
+        data: its payload, JSON text as it came.
+    """
+
+    delivery: ClassVar = Delivery.LOSSLESS
+    event: str
+    data: str
+
+
 # Endings.
 
 
@@ -504,6 +536,7 @@ StreamChunk = (
     | Narration
     | Text
     | Refusal
+    | Signature
     | ToolCallStart
     | ToolCallArgs
     | ToolCallEnd
@@ -512,6 +545,7 @@ StreamChunk = (
     | ContextCompacted
     | TokenUsageUpdate
     | Status
+    | ProviderEvent
     | ConfigRequest
     | ToolConfirmationRequired
     | ToolBlocked

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -111,7 +111,7 @@ class ProtocolError(GesturaError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.made: Sequence[object] = ()
+        self.made: Sequence[Any] = ()
 
 
 class LimitExceeded(ProtocolError):

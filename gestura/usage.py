@@ -24,8 +24,9 @@ class TokenUsageStatus(enum.Enum):
 class TokenUsage:
     """Token counts of one answer, as its provider told them.
 
-    `cached_input_tokens` and `cache_write_tokens` are parts of `input_tokens`. `reasoning_tokens` are a part of
-    `output_tokens` with most providers and come on top of them with xAI: `total_tokens` tells.
+    What is a part of what differs: `cached_input_tokens` and `cache_write_tokens` are parts of `input_tokens`, but come
+    on top of them with Anthropic; `reasoning_tokens` are a part of `output_tokens`, but come on top of them with xAI
+    and Gemini. `total_tokens` is everything, told or added up.
     """
 
     input_tokens: int | None = None

@@ -25,6 +25,7 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("narration", c.Narration, IF_ROOM, "narration stage"),
     ("text", c.Text, LOSSLESS, "text"),
     ("refusal", c.Refusal, LOSSLESS, "text"),
+    ("signature", c.Signature, LOSSLESS, "signature id? redacted?"),
     ("tool_call_start", c.ToolCallStart, LOSSLESS, "id name"),
     ("tool_call_args", c.ToolCallArgs, LOSSLESS, "id fragment"),
     ("tool_call_end", c.ToolCallEnd, LOSSLESS, "id"),
@@ -33,6 +34,7 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("context_compacted", c.ContextCompacted, LOSSLESS, "messages_before messages_after tokens_saved summary"),
     ("token_usage_update", c.TokenUsageUpdate, BEST_EFFORT, "estimated limit percentage status estimated_cost"),
     ("status", c.Status, BEST_EFFORT, "message"),
+    ("provider_event", c.ProviderEvent, LOSSLESS, "event data"),
     ("config_request", c.ConfigRequest, LOSSLESS, "operation key value? requires_confirmation"),
     (
         "tool_confirmation_required",

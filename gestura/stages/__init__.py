@@ -11,6 +11,7 @@ before; it is not fed again, but what is behind it is closed as usual. Any other
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, Generic, Protocol, TypeVar
 
 from gestura.errors import ProtocolError
@@ -31,56 +32,47 @@ class Stage(Protocol, Generic[In, Out]):
         """The input has ended: give what was held back."""
 
 
-def fuse(*stages: Stage[Any, Any]) -> Stage[Any, Any]:
+def fuse(first: Stage[Any, Any], *others: Stage[Any, Any]) -> Stage[Any, Any]:
     """Neighbouring stages as one: the same output for the same input, in one actor instead of several."""
-    return _Fused(stages)
+    return reduce(_Fused, others, first)
 
 
 class _Fused:
-    def __init__(self, stages: Sequence[Stage[Any, Any]]) -> None:
-        self._stages = tuple(stages)
+    """Two stages as one. Where the first fails, the second is still given what the first had made, and closed."""
+
+    def __init__(self, first: Stage[Any, Any], second: Stage[Any, Any]) -> None:
+        self._first = first
+        self._second = second
 
     def feed(self, batch: Sequence[Any]) -> Sequence[Any]:
-        return self._run(0, batch)
+        try:
+            made = self._first.feed(batch)
+        except ProtocolError as error:
+            self._follow(error)
+            raise
+        return self._second.feed(made) if made else ()
 
     def close(self) -> Sequence[Any]:
-        out: list[Any] = []
-        for position in range(len(self._stages)):
-            self._close_at(position, out)
-        return out
-
-    def _run(self, start: int, batch: Sequence[Any]) -> Sequence[Any]:
-        """`batch` through the stages from `start` on."""
-        for position in range(start, len(self._stages)):
-            if not batch:
-                return ()
-            try:
-                batch = self._stages[position].feed(batch)
-            except ProtocolError as error:
-                error.made = self._last_words(position + 1, error.made)
-                raise
-        return batch
-
-    def _close_at(self, position: int, out: list[Any]) -> None:
         try:
-            try:
-                made = self._stages[position].close()
-            except ProtocolError as error:
-                error.made = self._last_words(position + 1, error.made)
-                raise
-            out += self._run(position + 1, made)
+            made = self._first.close()
+        except ProtocolError as error:
+            self._follow(error)
+            raise
+        return self._finish(made)
+
+    def _finish(self, last: Sequence[Any]) -> Sequence[Any]:
+        """The second stage's last words: what it makes of `last`, and what it held back."""
+        out = [*self._second.feed(last)] if last else []
+        try:
+            out += self._second.close()
         except ProtocolError as error:
             error.made = (*out, *error.made)
             raise
-
-    def _last_words(self, start: int, made: Sequence[Any]) -> Sequence[Any]:
-        """What comes of `made` when the stage before `start` has failed: the rest is fed it, then closed."""
-        rest = _Fused(self._stages[start:])
-        out: list[Any] = []
-        try:
-            if made:
-                out += rest.feed(made)
-            out += rest.close()
-        except ProtocolError as consequence:  # the first failure is the cause, and is raised
-            out += consequence.made
         return out
+
+    def _follow(self, error: ProtocolError) -> None:
+        """Put what comes of `error.made` in its place. A second failure is a consequence: the first is the one told."""
+        try:
+            error.made = self._finish(error.made)
+        except ProtocolError as consequence:
+            error.made = consequence.made

@@ -1,7 +1,8 @@
 """Deltas: the provider-neutral pieces of one answer, between the wire decoder and the forwarder.
 
-`Text`, `Thinking` and `Refusal` are already what the user receives, so the chunks themselves are their deltas. The
-others below are folded into chunks by the tool-call assembler, or into the ending by the attempt.
+`Text`, `Thinking`, `Refusal`, `Signature` and `ProviderEvent` are already what the user receives, so the chunks
+themselves are their deltas. The others below are folded into chunks by the tool-call assembler, or into the ending by
+the attempt.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 
 import attrs
 
-from gestura.chunks import FinishReason, Refusal, StreamChunk, Text, Thinking
+from gestura.chunks import FinishReason, ProviderEvent, Refusal, Signature, StreamChunk, Text, Thinking
 from gestura.errors import Fault
 from gestura.usage import TokenUsage
 
@@ -54,6 +55,7 @@ class ToolCallFragment:
         arguments: a piece of the JSON text of the arguments.
         position: where in its own event the fragment stood, the last resort for finding its call.
         complete: this was the last fragment of its call.
+        signature: the provider's seal on the call.
     """
 
     index: int | None = None
@@ -62,6 +64,7 @@ class ToolCallFragment:
     arguments: str = ""
     position: int = 0
     complete: bool = False
+    signature: str | None = None
 
 
 @attrs.define
@@ -116,7 +119,7 @@ Control = Usage | Finish | Terminal | ModelName | Fault | Anomaly
 CONTROL_CLASSES: Final = (Usage, Finish, Terminal, ModelName, Fault, Anomaly)
 """The classes of `Control`, for `isinstance`."""
 
-Delta = Text | Thinking | Refusal | ToolCallFragment | Control
+Delta = Text | Thinking | Refusal | Signature | ToolCallFragment | ProviderEvent | Control
 """What a wire decoder makes."""
 
 Piece = StreamChunk | Control

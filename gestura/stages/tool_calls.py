@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from gestura.chunks import FinishReason, ToolCallArgs, ToolCallEnd, ToolCallStart
+from gestura.chunks import FinishReason, Signature, ToolCallArgs, ToolCallEnd, ToolCallStart
 from gestura.errors import Fault, LimitExceeded, ProtocolError
 from gestura.limits import Limits
 from gestura.stages.deltas import Anomaly, Delta, Finish, Oddity, Piece, Terminal, ToolCallFragment
@@ -41,6 +41,7 @@ class _Call:
     size: int = 0
     """Characters of arguments so far, gone out or waiting."""
     complete: bool = False
+    signature: str | None = None
     # Lists of pieces would take fifty times the memory where each piece is one character.
     _name: io.StringIO = attrs.field(factory=io.StringIO)
     _arguments: io.StringIO = attrs.field(factory=io.StringIO)
@@ -134,7 +135,7 @@ class ToolCallAssembler:
     in the event, or the latest of all.
 
     Ids are the provider's. A missing one is made up and one that another call has used is varied, by nothing but the
-    order of the calls. A call without a name is dropped, one without arguments gets `{}`.
+    order of the calls. A call without a name is dropped, one without arguments gets `{}`. A signature follows its call.
 
     Args:
         limits: `max_tool_calls` bounds the calls, nameless ones included; `max_tool_argument_bytes` bounds the
@@ -221,6 +222,7 @@ class ToolCallAssembler:
             out.append(ToolCallArgs(call.id, fragment.arguments))
         call.size += len(fragment.arguments)
         call.complete = fragment.complete
+        call.signature = fragment.signature or call.signature
         self._advance(out)
         if self._waiting + self._directory.id_size > limit:
             raise LimitExceeded("the arguments of tool calls", "max_tool_argument_bytes", limit)
@@ -262,6 +264,8 @@ class ToolCallAssembler:
             if not call.size:
                 out.append(ToolCallArgs(call.id, "{}"))
             out.append(ToolCallEnd(call.id))
+            if call.signature is not None:
+                out.append(Signature(call.signature, call.id))
 
     def _unique_id(self, provider_id: str | None) -> str:
         unique = provider_id
