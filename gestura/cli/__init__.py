@@ -12,10 +12,7 @@ from typing import Any
 
 import click
 
-from gestura.cli.ask import ask
-from gestura.cli.demo import demo
-from gestura.cli.replay import replay
-from gestura.cli.simulate import simulate
+from gestura.cli import ask, demo, replay, simulate
 from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
 
@@ -50,5 +47,5 @@ def main() -> None:
     """One typed stream of chunks from any language-model provider."""
 
 
-for _command in (ask, demo, replay, simulate):
+for _command in (ask.ask, demo.demo, replay.replay, simulate.simulate):
     main.add_command(_command)

@@ -9,6 +9,7 @@ import click
 
 from gestura.chunks import Done, Ending
 from gestura.cli.streams import is_styled
+from gestura.cli.terminal_text import visible_line
 from gestura.cli.views import JsonLines, Transcript
 from gestura.cli.wires import guess_wire
 from gestura.config import ProviderSettings
@@ -50,7 +51,7 @@ def _replay(file: str, body: bytes, wire: str, *, as_json: bool, several: bool) 
     transcript = Transcript(styled=is_styled(sys.stdout))
     view = JsonLines({"file": file} if several else {}) if as_json else transcript
     if several and not as_json:
-        sys.stdout.write(f"== {file}\n")
+        sys.stdout.write(f"== {visible_line(file)}\n")
     complete = False
     for chunk in replay_reads(_reads(body), BUILTIN_PROVIDERS[wire](ProviderSettings(kind=wire, model=""))):
         sys.stdout.write(view.feed(chunk))

@@ -56,6 +56,6 @@ def _batches(stages: Stage[bytes, Any], reads: Iterable[bytes], outcome: Attempt
     except ProtocolError as error:
         outcome.fail(Fault(kind=error.kind, message=str(error)))
         yield error.made
-    except Exception as error:  # a bug in a stage; a live stream has its ending then, so this one has
+    except Exception as error:  # noqa: BLE001  # a bug in a stage: a live stream has its ending then, and so has this
         _log.exception("a stage crashed")
         outcome.fail(Fault(kind=ErrorKind.INTERNAL, message=f"a stage crashed: {type(error).__name__}: {error}"))

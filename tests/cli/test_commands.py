@@ -1,0 +1,103 @@
+"""The command line: what it accepts, and how it refuses."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import pytest
+from click.testing import CliRunner
+
+from gestura.cli import main
+from gestura.cli.demo import actor_table
+from gestura.cli.tour import TOUR
+from gestura.errors import ConfigError
+from gestura.simulator import Sending
+
+
+def run(*arguments: str, **options: Any) -> Any:
+    return CliRunner().invoke(main, arguments, **options)
+
+
+def test_help_lists_the_commands() -> None:
+    """Every command is found from `gestura --help`, and has a help of its own."""
+    listed = run("--help").stdout
+
+    for name in ("ask", "demo", "replay", "simulate"):
+        assert name in listed
+        assert f"gestura {name}" in run(name, "-h", prog_name="gestura").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["ask"], ["ask", " "], ["ask", "--loudly"], ["simulate", "--port", "70000"], ["x"]]
+)
+def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
+    """An unknown command or option, a missing prompt, an impossible port: nothing is done."""
+    assert 2 == run(*arguments, input="").exit_code
+
+
+def test_a_wrong_scenario_exits_with_2_and_says_why(tmp_path: Path) -> None:
+    """The message names the file and what is wrong in it."""
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text("stepz = []")
+    result = run("simulate", str(scenario))
+
+    assert (2, True, True) == (result.exit_code, "mine.toml" in result.stderr, "stepz" in result.stderr)
+
+
+def test_a_port_in_use_exits_with_1() -> None:
+    """It says which port can't be had."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = run("simulate", "--port", port)
+
+    assert (1, True) == (result.exit_code, port in result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"), [(KeyboardInterrupt(), 130, "\n"), (ConfigError("bad\x1b"), 2, "Error: bad␛\n")]
+)
+def test_what_a_command_raises_is_an_exit_code(raised: BaseException, code: int, said: str) -> None:
+    """Ctrl-C anywhere is 130, a setting that is wrong is 2; neither shows a traceback."""
+
+    @click.command()
+    def fail() -> None:
+        raise raised
+
+    main.add_command(fail, "fail")
+    try:
+        result = run("fail")
+    finally:
+        del main.commands["fail"]
+
+    assert code == result.exit_code
+    assert result.stderr.endswith(said)
+
+
+def no_local_model() -> None:
+    raise ConfigError("install it first")
+
+
+def test_the_demo_shows_every_stop_and_what_the_actors_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a local model the tour is given alone; in a pipe it is plain text."""
+    unpaced = [attrs.evolve(stop, scenario=attrs.evolve(stop.scenario, sending=Sending())) for stop in TOUR]
+    monkeypatch.setattr("gestura.cli.demo.TOUR", unpaced)
+    monkeypatch.setattr("gestura.cli.demo.BREATH", 0)
+    monkeypatch.setattr("gestura.cli.demo.open_local_model", no_local_model)
+    result = run("demo")
+
+    assert (0, None) == (result.exit_code, result.exception)
+    assert "Not on this machine: install it first\n" in result.stdout
+    assert [stop.title for stop in TOUR] == [
+        line.rstrip("- ") for line in result.stdout.splitlines() if line.endswith("---") and "model" not in line
+    ]
+    assert len(TOUR) == result.stdout.count("\n-- ")
+    assert 1 == result.stdout.count("\n-- error (connection)")
+    assert "HTTP reader" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_a_table_of_no_streams_is_empty() -> None:
+    """The demo's table has a row for each actor seen, and one for the user's task."""
+    assert 1 == actor_table([]).row_count

@@ -1,0 +1,183 @@
+"""The command as a user meets it: a process of its own, at a terminal or in a pipe, with a simulated provider.
+
+Each process takes half a second to start, so these are few.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from gestura.simulator import Outcome, Scenario, Sending, Simulator, Stall, Text, Thinking, open_simulator
+
+pty = pytest.importorskip("pty", reason="pseudo-terminals are a thing of Unix")
+
+GESTURA = [sys.executable, "-m", "gestura"]
+PATIENCE = 30.0  # seconds until a test gives up; nothing waits that long when all is well
+
+SCENARIOS = [
+    Scenario(model="answer", steps=(Thinking("Hm."), Text("One\x1b[2J "), Text("two."))),
+    Scenario(model="stalls", steps=(Text("One two three."),), faults=(Stall(after_events=3),)),
+    Scenario(model="long", steps=(Text("word " * 100_000),), sending=Sending(characters_per_event=500)),
+]
+
+
+@pytest.fixture
+async def simulator() -> Iterator[Simulator]:
+    async with open_simulator(SCENARIOS) as simulator:
+        yield simulator
+
+
+def environment(simulator: Simulator | None) -> dict[str, str]:
+    """Without any key but the simulator's, and with a terminal that knows escape sequences."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "NO_COLOR"))}
+    reached = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-test"} if simulator else {}
+    return {**inherited, **reached, "TERM": "xterm"}
+
+
+async def run(*arguments: str, simulator: Simulator | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess:
+    with trio.fail_after(PATIENCE):
+        return await trio.run_process(
+            [*GESTURA, *arguments],
+            stdin=stdin,
+            capture_stdout=True,
+            capture_stderr=True,
+            check=False,
+            env=environment(simulator),
+        )
+
+
+@contextmanager
+def started(*arguments: str, simulator: Simulator | None = None, terminal: bool = False) -> Iterator["Running"]:
+    """A command that runs while the test does; killed at the end if it still does."""
+    outer, inner = pty.openpty() if terminal else os.pipe()
+    stdin = inner if terminal else subprocess.DEVNULL
+    stderr = inner if terminal else subprocess.PIPE
+    process = subprocess.Popen(
+        [*GESTURA, *arguments], stdin=stdin, stdout=inner, stderr=stderr, env=environment(simulator)
+    )
+    os.close(inner)
+    running = Running(process, outer)
+    try:
+        yield running
+    finally:
+        process.kill()
+        process.communicate()
+        running.hang_up()
+
+
+class Running:
+    """A running command, and what it has written so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: int) -> None:
+        self.process = process
+        self.output: int | None = output
+        self.written = b""
+
+    def read_until(self, wanted: bytes | None) -> bytes:
+        """Read until `wanted` has been written (`None`: until the end); all that was written so far."""
+        deadline = time.monotonic() + PATIENCE
+        while wanted is None or wanted not in self.written:
+            ready, _, _ = select.select([self.output], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"nothing more after {self.written!r}"
+            try:
+                piece = os.read(self.output, 4096)
+            except OSError:  # how Linux says that the other end of a terminal was closed
+                piece = b""
+            if not piece:
+                assert wanted is None, f"only {self.written!r}"
+                break
+            self.written += piece
+        return self.written
+
+    def hang_up(self) -> None:
+        if self.output is not None:
+            os.close(self.output)
+            self.output = None
+
+
+in_thread = trio.to_thread.run_sync
+
+
+async def test_a_pipe_gets_the_answer_and_nothing_else(simulator: Simulator) -> None:
+    """Its text as the model wrote it, without thinking, usage and status; what is piped in is asked too."""
+    result = await run("ask", "Count", "it", "--model", "answer", simulator=simulator, stdin=b"one two\n")
+
+    assert (0, b"One\x1b[2J two.\n", b"") == (result.returncode, result.stdout, result.stderr)
+    assert [{"role": "user", "content": "Count it\n\none two"}] == simulator.requests[0].body["messages"]
+
+
+async def test_json_and_a_system_prompt(simulator: Simulator) -> None:
+    """`--json` prints tagged chunks with the ending last; `--system` goes before the prompt."""
+    result = await run("ask", "Hi", "--model", "answer", "--json", "--system", "Be brief.", simulator=simulator)
+
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert ["thinking", "text", "done"] == list(dict.fromkeys(line["type"] for line in lines))
+    assert ["system", "user"] == [message["role"] for message in simulator.requests[0].body["messages"]]
+
+
+async def test_a_terminal_gets_dimmed_thinking_and_no_control_characters(simulator: Simulator) -> None:
+    """Thinking is dim, the answer plain, and an escape sequence of the model's is shown instead of obeyed."""
+    with started("ask", "Hi", "--model", "answer", simulator=simulator, terminal=True) as command:
+        written = (await in_thread(command.read_until, None)).decode()
+
+        assert "\x1b[2mHm.\x1b[0m\r\n\r\nOne␛[2J two.\r\n\x1b[2m-- done: stop, answer" in written
+        assert 0 == await in_thread(command.process.wait)
+
+
+async def test_ctrl_c_ends_a_stream_that_says_nothing(simulator: Simulator) -> None:
+    """The socket is closed, the line ended, nothing complained of; the exit code is 130."""
+    with started("ask", "Hi", "--model", "stalls", simulator=simulator, terminal=True) as command:
+        await in_thread(command.read_until, b"One two")
+        command.process.send_signal(signal.SIGINT)
+        written = await in_thread(command.read_until, None)
+
+        assert (b"One two\r\n", 130) == (written, await in_thread(command.process.wait))
+        with trio.fail_after(PATIENCE):
+            assert Outcome.CLIENT_LEFT is await simulator.requests[0].ended()
+
+
+async def test_a_reader_that_leaves_ends_the_stream_quietly(simulator: Simulator) -> None:
+    """`gestura ask | head` closes the socket, and says nothing."""
+    with started("ask", "Hi", "--model", "long", simulator=simulator) as command:
+        await in_thread(command.read_until, b"word")
+        command.hang_up()
+        _, complaint = await in_thread(partial(command.process.communicate, timeout=PATIENCE))
+
+        assert (0, b"") == (command.process.returncode, complaint)
+        with trio.fail_after(PATIENCE):
+            assert Outcome.CLIENT_LEFT is await simulator.requests[0].ended()
+
+
+async def test_a_failure_is_told_on_stderr() -> None:
+    """A provider without a key is an error that says what to set; the exit code is 1."""
+    result = await run("ask", "Hi")
+
+    assert (1, b"") == (result.returncode, result.stdout)
+    assert b"OPENAI_API_KEY" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+async def test_simulate_serves_until_ctrl_c(tmp_path: Path) -> None:
+    """It prints where it is and what it can say, a scenario of the user's included; Ctrl-C is its proper end."""
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text('steps = [{ text = "Mine." }]')
+    with started("simulate", str(scenario)) as command:
+        written = (await in_thread(command.read_until, b"Try: ")).decode()
+        reached = Simulator([], written.split()[2])
+        result = await run("ask", "Hi", "--model", "mine", simulator=reached)
+        command.process.send_signal(signal.SIGINT)
+
+        assert b"Mine.\n" == result.stdout
+        assert "mine" in written.splitlines()[1]
+        assert 0 == await in_thread(partial(command.process.wait, PATIENCE))
