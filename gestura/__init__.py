@@ -7,11 +7,12 @@ The layers, each importing only what stands to its right: `cli`, `simulator` →
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
-from gestura.answer import Answer, ToolCall
+from gestura.answer import Answer
+from gestura.cancellation import CancellationToken
 from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
 from gestura.chunks import __all__ as _chunk_names
-from gestura.config import ProviderSettings, StreamingConfig, Timeouts
-from gestura.conversation import Message, Request, Role, Sampling, TextPart, Tool, assistant, user
+from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
+from gestura.conversation import Message, Request, Role, Sampling, TextPart, Tool, ToolCall, assistant, user
 from gestura.delivery import Delivery
 from gestura.errors import (
     ConfigError,
@@ -30,7 +31,9 @@ from gestura.usage import TokenUsage, TokenUsageStatus
 __all__ = [
     *_chunk_names,
     "ActorStatistics",
+    "AfterOutput",
     "Answer",
+    "CancellationToken",
     "ChunkStream",
     "Client",
     "ConfigError",
@@ -44,6 +47,7 @@ __all__ = [
     "ProtocolError",
     "ProviderSettings",
     "Request",
+    "RetryPolicy",
     "Role",
     "Sampling",
     "StreamFailed",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import attrs
 
@@ -12,8 +13,10 @@ from gestura.chunks import (
     Done,
     Ending,
     Error,
+    PartialAnswer,
     Paused,
     Refusal,
+    RetryAttempt,
     StreamChunk,
     Text,
     Thinking,
@@ -21,18 +24,12 @@ from gestura.chunks import (
     ToolCallEnd,
     ToolCallStart,
 )
+from gestura.conversation import ToolCall
 from gestura.errors import InternalError, StreamFailed
 
-__all__ = ["Answer", "ToolCall", "collect"]
+__all__ = ["Answer", "Transcript", "collect"]
 
-
-@attrs.frozen
-class ToolCall:
-    """A complete tool call. `arguments` is JSON text, as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
+_ENDINGS: Final = (Done, Cancelled, Paused, Error, ContextOverflow)
 
 
 @attrs.frozen(kw_only=True)
@@ -57,45 +54,94 @@ class Answer:
         return self.text
 
 
+class Transcript:
+    """What an answer has shown so far, kept chunk by chunk."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget it all: the answer begins anew."""
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._refusal: list[str] = []
+        self._names: dict[str, str] = {}
+        self._arguments: dict[str, list[str]] = {}
+        self._complete: list[str] = []
+        self.size = 0
+        """Characters kept."""
+        self.shown = False
+        """Whether any content was shown: text, thinking, a refusal or a tool call."""
+
+    @property
+    def has_tool_call(self) -> bool:
+        """Whether a tool call was shown, complete or not."""
+        return bool(self._names)
+
+    def add(self, chunk: StreamChunk) -> None:
+        """Keep what `chunk` says, if it says something."""
+        match chunk:
+            case Text(piece):
+                self._keep(piece, self._text)
+            case Thinking(piece):
+                self._keep(piece, self._thinking)
+            case ToolCallArgs(id=call, fragment=piece):
+                self._keep(piece, self._arguments[call])
+            case ToolCallStart(id=call, name=name):
+                self._names[call] = name
+                self._arguments[call] = []
+                self.shown = True
+            case ToolCallEnd(id=call):
+                self._complete.append(call)
+            case Refusal(piece):
+                self._keep(piece, self._refusal)
+            case RetryAttempt(discard=True):
+                self.clear()
+            case _:
+                pass  # news of the stream, not part of the answer
+
+    def partial(self) -> PartialAnswer | None:
+        """What was shown of an answer that was broken off; `None` for nothing."""
+        if not self.shown:
+            return None
+        return PartialAnswer(
+            text="".join(self._text), thinking="".join(self._thinking), tool_calls=tuple(self._tool_calls())
+        )
+
+    def answer(self, done: Done) -> Answer:
+        """The whole answer, once it is complete."""
+        return Answer(
+            text="".join(self._text),
+            thinking="".join(self._thinking),
+            refusal="".join(self._refusal),
+            tool_calls=tuple(self._tool_calls()),
+            done=done,
+        )
+
+    def _keep(self, piece: str, pieces: list[str]) -> None:
+        pieces.append(piece)
+        self.size += len(piece)
+        self.shown = True
+
+    def _tool_calls(self) -> Iterator[ToolCall]:
+        for call in self._complete:
+            yield ToolCall(call, self._names[call], "".join(self._arguments[call]))
+
+
 def collect(chunks: Iterable[StreamChunk]) -> Answer:
     """The answer that `chunks` make.
 
     Raises:
         StreamFailed: they end otherwise than with `Done`.
     """
-    text: list[str] = []
-    thinking: list[str] = []
-    refusal: list[str] = []
-    names: dict[str, str] = {}
-    arguments: dict[str, list[str]] = {}
-    complete: list[str] = []
+    transcript = Transcript()
     ending: Ending | None = None
     for chunk in chunks:
-        match chunk:
-            case Text(piece):
-                text.append(piece)
-            case Thinking(piece):
-                thinking.append(piece)
-            case Refusal(piece):
-                refusal.append(piece)
-            case ToolCallStart(id=call, name=name):
-                names[call] = name
-                arguments[call] = []
-            case ToolCallArgs(id=call, fragment=piece):
-                arguments[call].append(piece)
-            case ToolCallEnd(id=call):
-                complete.append(call)
-            case Done() | Cancelled() | Paused() | Error() | ContextOverflow():
-                ending = chunk
-            case _:
-                pass  # news of the stream, not part of the answer
-    return Answer(
-        text="".join(text),
-        thinking="".join(thinking),
-        refusal="".join(refusal),
-        tool_calls=tuple(ToolCall(call, names[call], "".join(arguments[call])) for call in complete),
-        done=_done(ending),
-    )
+        if isinstance(chunk, _ENDINGS):
+            ending = chunk
+        else:
+            transcript.add(chunk)
+    return transcript.answer(_done(ending))
 
 
 def _done(ending: Ending | None) -> Done:

@@ -18,6 +18,7 @@ import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
+from gestura.conversation import Request, ToolCall
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
 from gestura.usage import TokenUsage, TokenUsageStatus
@@ -35,6 +36,7 @@ __all__ = [
     "MemoryBankSaved",
     "Narration",
     "NarrationStage",
+    "PartialAnswer",
     "Paused",
     "ProviderEvent",
     "PublicNarration",
@@ -404,13 +406,23 @@ class TokenUsageUpdate:
 
 @attrs.frozen
 class RetryAttempt:
-    """An attempt failed with nothing shown, and another follows after `delay_ms` milliseconds."""
+    """An attempt failed, and another follows.
+
+    Args:
+        attempt: which attempt at its provider failed, from 1.
+        max_attempts: how many are made at the most.
+        delay_ms: milliseconds until the next one.
+        error_message: why it failed.
+        discard: what was shown of the answer does not count any more: the answer begins anew. Only where a stream was
+            asked for with `after_output="restart"`.
+    """
 
     delivery: ClassVar = Delivery.LOSSLESS
     attempt: int
     max_attempts: int
     delay_ms: int
     error_message: str
+    discard: bool = attrs.field(default=False, kw_only=True)
 
 
 @attrs.frozen
@@ -479,19 +491,49 @@ class Done:
 
 
 @attrs.frozen(kw_only=True)
+class PartialAnswer:
+    """What an answer had shown when it was broken off.
+
+    A tool call that was not complete is left out: its arguments are no JSON yet.
+    """
+
+    text: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class Cancelled:
-    """`CancellationToken.cancel` ended the stream. `usage` is what is known of it."""
+    """`CancellationToken.cancel` ended the stream.
+
+    Args:
+        usage: token counts, as far as they were told.
+        partial: what was shown before; `None` for nothing.
+    """
 
     delivery: ClassVar = Delivery.LOSSLESS
     usage: TokenUsage | None = None
+    partial: PartialAnswer | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Paused:
-    """`CancellationToken.pause` ended the stream; `Client.resume` goes on. `usage` is what is known of it."""
+    """`CancellationToken.pause` ended the stream; `Client.resume` goes on from here, now or in another process.
+
+    Args:
+        usage: token counts, as far as they were told.
+        partial: what was shown before; `None` for nothing.
+        request: what was asked.
+        provider: who was asked.
+        model: which model.
+    """
 
     delivery: ClassVar = Delivery.LOSSLESS
     usage: TokenUsage | None = None
+    partial: PartialAnswer | None = None
+    request: Request
+    provider: str
+    model: str | None = None
 
 
 @attrs.frozen
@@ -506,7 +548,10 @@ class Error:
         code: the provider's own word for it.
         request_id: the provider's name for the request, for its support.
         retryable: another try may succeed.
+        retry_after: seconds after which, if the provider said so.
+        attempts: requests that were made in all.
         usage: token counts, as far as they were told.
+        partial: what was shown before; `None` for nothing.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
@@ -517,12 +562,15 @@ class Error:
     code: str | None = attrs.field(default=None, kw_only=True)
     request_id: str | None = attrs.field(default=None, kw_only=True)
     retryable: bool = attrs.field(default=False, kw_only=True)
+    retry_after: float | None = attrs.field(default=None, kw_only=True)
+    attempts: int = attrs.field(default=0, kw_only=True)
     usage: TokenUsage | None = attrs.field(default=None, kw_only=True)
+    partial: PartialAnswer | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
 class ContextOverflow:
-    """The request is longer than the model's context window."""
+    """The request, or the conversation with its answer so far, is longer than the model's context window."""
 
     delivery: ClassVar = Delivery.LOSSLESS
     error_message: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from attrs.validators import ge, le
 from gestura.errors import ConfigError
 from gestura.limits import Limits
 
-__all__ = ["ProviderSettings", "RetryPolicy", "StreamingConfig", "Timeouts"]
+__all__ = ["AfterOutput", "ProviderSettings", "RetryPolicy", "StreamingConfig", "Timeouts"]
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +25,9 @@ class ProviderSettings:
         api_key: never shown by `repr`. Blank for servers that need none.
         base_url: where it is; `None` is the provider's own.
         headers: further request headers; not shown by `repr`, as they may hold secrets.
+        max_concurrent_streams: so many streams of a client ask this provider at once; others wait their turn, in order.
+        requests_per_minute: so many requests a client makes in a minute; others wait.
+        tokens_per_minute: no request while the answers of the last minute took more.
         think_tags: names of the tags that enclose reasoning in this provider's text; none switches the parser off.
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
     """
@@ -33,6 +37,9 @@ class ProviderSettings:
     api_key: str = attrs.field(default="", repr=False)
     base_url: str | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    max_concurrent_streams: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     think_tags: tuple[str, ...] = ("think",)
     starts_thinking: bool = False
 
@@ -84,19 +91,43 @@ class RetryPolicy:
     jitter: float = attrs.field(default=0.25, validator=[ge(0), le(1)])
 
 
+class AfterOutput(enum.Enum):
+    """What to do when an answer breaks off that the user has seen a part of."""
+
+    END = "end"
+    """End the stream with an error; the part that was shown stands."""
+
+    RESTART = "restart"
+    """Ask anew, as after a failure with nothing shown; `RetryAttempt.discard` tells the user to forget what came. Never
+    after a tool call."""
+
+    CONTINUE = "continue"
+    """Ask for the rest, giving the model what it said so far. Never after a tool call."""
+
+
 @attrs.frozen(kw_only=True)
 class StreamingConfig:
     """Everything a client is told.
 
     Args:
         primary: the name of the provider that is asked, a key of `providers`.
+        fallback: the names of those that are asked when the primary fails, in this order.
         providers: settings by name. Names are the user's to choose.
+        retry: how often to ask one of them.
+        after_output: what to do when an answer breaks off that the user has seen a part of. Silent repetition is none
+            of the choices.
+        hedge_after: seconds without a first word after which the next provider is asked beside the first; whoever
+            speaks first is heard. `None` asks one after another.
         timeouts: how long to wait.
         limits: how much to hold.
     """
 
     primary: str = "openai"
+    fallback: tuple[str, ...] = ()
     providers: Mapping[str, ProviderSettings] = attrs.field(factory=dict)
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    after_output: AfterOutput = AfterOutput.END
+    hedge_after: float | None = None
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     limits: Limits = attrs.field(factory=Limits)
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from gestura.errors import ConfigError
 
-__all__ = ["Message", "Prompt", "Request", "Role", "Sampling", "TextPart", "Tool", "assistant", "user"]
+if TYPE_CHECKING:
+    from gestura.chunks import PartialAnswer
+
+__all__ = ["Message", "Prompt", "Request", "Role", "Sampling", "TextPart", "Tool", "ToolCall", "assistant", "user"]
 
 
 class Role(enum.Enum):
@@ -72,6 +75,15 @@ class Tool:
     parameters: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "object", "properties": {}})
 
 
+@attrs.frozen
+class ToolCall:
+    """A complete tool call. `arguments` is JSON text, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 @attrs.frozen(kw_only=True)
 class Sampling:
     """How the model picks its words. What is `None` is left to the provider and not sent."""
@@ -123,6 +135,22 @@ class Request:
             raise ConfigError("messages: at least one is needed")
         return request
 
+
+def continuation(request: Request, partial: PartialAnswer | None) -> Request:
+    """The request that asks for the rest of an answer that was broken off.
+
+    The part that was shown becomes the model's own turn, and a turn of the user's asks it to go on. (To let the
+    conversation end with the model's turn instead is refused by some providers, and read as complete by others.)
+    """
+    if partial is None or not partial.text:
+        return request
+    return attrs.evolve(request, messages=(*request.messages, assistant(partial.text), user(GO_ON)))
+
+
+GO_ON: Final = (
+    "Your answer was interrupted. Go on exactly where it broke off: repeat nothing, comment on nothing, "
+    "and begin with the very next character."
+)
 
 Prompt = str | Sequence[Message] | Request
 """What `Client.stream` takes."""

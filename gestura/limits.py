@@ -26,5 +26,8 @@ class Limits:
     max_tool_calls: int = attrs.field(default=256, validator=gt(0))
     """Tool calls in one answer."""
 
+    max_answer_bytes: int = attrs.field(default=64 * MEBIBYTE, validator=gt(0))
+    """All the text, thinking and arguments of one answer: a stream keeps them, for what it can tell when broken off."""
+
     max_error_body_bytes: int = attrs.field(default=64 * 1024, validator=gt(0))
     """How much of an HTTP error's body is read."""

@@ -17,16 +17,19 @@ import attrs
 import trio
 
 from gestura._actors.deadlines import Progress, watch
-from gestura._actors.forwarder import Outlet, forward
+from gestura._actors.forwarder import Sink, forward
 from gestura._actors.groups import bare_errors
 from gestura._actors.http_reader import read_http
+from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
+from gestura.answer import Transcript
+from gestura.chunks import StreamChunk
 from gestura.config import Timeouts
 from gestura.conversation import Request
-from gestura.errors import ErrorKind, Fault, InternalError, ProtocolError, TransportError
+from gestura.errors import ErrorKind, Fault, InternalError, LimitExceeded, ProtocolError, TransportError
 from gestura.limits import Limits
 from gestura.providers import Provider, display_name
 from gestura.providers.faults import fault_of_response
@@ -52,7 +55,9 @@ class Attempt:
         name: the provider's name in the configuration.
         provider: its wire format, bound to its address, key and model.
         transport: opens the request.
-        outlet: where chunks go.
+        sink: where chunks go.
+        transcript: what was shown is kept here.
+        interrupt: stops the reader.
         timeouts: how long to wait.
         limits: how much to hold.
         started: when the stream began, in Trio's time.
@@ -63,7 +68,9 @@ class Attempt:
     name: str
     provider: Provider
     transport: Transport
-    outlet: Outlet
+    sink: Sink
+    transcript: Transcript
+    interrupt: Interrupt
     timeouts: Timeouts
     limits: Limits
     started: float
@@ -88,7 +95,6 @@ class Attempt:
         """
         http_request = self.provider.ask(request)
         self._endpoint = f"{display_name(self.name)} {urlsplit(http_request.url).path}"
-        self.outlet.on_wait = self._progress.waits_for_consumer
         with bare_errors():
             async with trio.open_nursery() as nursery:
                 send, receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
@@ -109,7 +115,7 @@ class Attempt:
                     )
                     receive = next_receive
                 nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
-                await forward(receive, self.outlet, statistics=self._count("forwarder"), on_control=self._note)
+                await self._forward(receive)
                 with trio.move_on_after(SECONDS_TO_DRAIN):
                     await self._read.wait()
                 nursery.cancel_scope.cancel()
@@ -117,7 +123,7 @@ class Attempt:
 
     async def _read_http(self, request: HttpRequest, send: trio.MemorySendChannel[tuple[bytes, ...]]) -> None:
         """The HTTP reader, in a scope of its own: stopping it lets the actors behind it finish."""
-        with self._reading:
+        with self._reading, self.interrupt.scope():
             try:
                 await read_http(
                     self.transport,
@@ -132,6 +138,25 @@ class Attempt:
                 self._fail(Fault(kind=ErrorKind.CONNECTION, message=str(error), should_retry=error.retryable))
         send.close()  # also where the scope was cancelled before the reader began
         self._read.set()
+
+    async def _forward(self, receive: trio.MemoryReceiveChannel[Any]) -> None:
+        try:
+            await forward(
+                receive,
+                self.sink,
+                statistics=self._count("forwarder"),
+                on_wait=self._progress.waits_for_consumer,
+                on_chunk=self._keep,
+                on_control=self._note,
+            )
+        except LimitExceeded as error:
+            self._stage_failed(error)
+
+    def _keep(self, chunk: StreamChunk) -> None:
+        self.transcript.add(chunk)
+        limit = self.limits.max_answer_bytes
+        if self.transcript.size > limit:
+            raise LimitExceeded("the answer", "max_answer_bytes", limit)
 
     def _count(self, name: str) -> ActorStatistics:
         self.statistics.append(ActorStatistics(name))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 import trio
 
@@ -12,23 +14,59 @@ from gestura.chunks import StreamChunk
 from gestura.delivery import PATIENCE
 from gestura.stages.deltas import CONTROL_CLASSES, Control, Piece
 
-__all__ = ["Outlet", "forward"]
+__all__ = ["OnWait", "Outlet", "Sink", "forward"]
+
+OnWait = Callable[[bool], None]
+
+
+def _unheeded(_waiting: bool) -> None:
+    pass
+
+
+class Sink(Protocol):
+    """Where chunks go."""
+
+    async def send(self, chunk: StreamChunk, on_wait: OnWait = _unheeded) -> None:
+        """Deliver `chunk` by its class; `on_wait` hears of waits without end.
+
+        Raises:
+            trio.BrokenResourceError: the user has gone.
+        """
+
+    def announce(self, chunk: StreamChunk) -> None:
+        """Deliver `chunk` by its class without waiting for that here."""
 
 
 class Outlet:
-    """The user's end of a stream, as senders see it: waits for room, drops what may be dropped, keeps the order."""
+    """The user's end of a stream, as senders see it: waits for room, drops what may be dropped, keeps the order.
+
+    Args:
+        channel: the user's channel.
+        counts: what is dropped is counted here.
+    """
 
     def __init__(self, channel: trio.MemorySendChannel[StreamChunk], counts: Counts) -> None:
         self._channel = channel
         self._counts = counts
-        self.on_wait: Callable[[bool], None] = lambda _waiting: None
-        """Called with true before waiting for room without end, and with false after it."""
+        self._nursery: trio.Nursery | None = None
 
-    async def send(self, chunk: StreamChunk) -> None:
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """While the block runs, announcements may be made; after it all are delivered, and nothing more comes."""
+        with self._channel:
+            async with trio.open_nursery() as self._nursery:
+                yield
+
+    async def send(self, chunk: StreamChunk, on_wait: OnWait = _unheeded) -> None:
         """Deliver `chunk` by its class. No checkpoint where there is room: what room there is is bounded.
+
+        Args:
+            chunk: what to deliver.
+            on_wait: called with true before waiting for room without end, and with false after it.
 
         Raises:
             trio.BrokenResourceError: the user has gone.
+            trio.ClosedResourceError: the stream has ended.
         """
         try:
             self._channel.send_nowait(chunk)
@@ -36,11 +74,11 @@ class Outlet:
         except trio.WouldBlock:
             patience = PATIENCE[chunk.delivery]
         if patience == math.inf:
-            self.on_wait(True)
+            on_wait(True)
             try:
                 await self._channel.send(chunk)
             finally:
-                self.on_wait(False)
+                on_wait(False)
             return
         if patience > 0:
             with trio.move_on_after(patience):
@@ -48,29 +86,38 @@ class Outlet:
                 return
         self._counts.dropped[type(chunk).__name__] += 1
 
+    def announce(self, chunk: StreamChunk) -> None:
+        assert self._nursery is not None, "announcements are made while the outlet is open"
+        try:
+            self._channel.send_nowait(chunk)
+        except trio.WouldBlock:
+            self._nursery.start_soon(self.send, chunk)
+        except trio.BrokenResourceError:
+            pass  # the user has gone
+
     @property
     def deepest_queue(self) -> int:
         """The most chunks that waited for the user at one time."""
         return self._channel.statistics().peak_buffer_used
 
-    def close(self) -> None:
-        """Nothing more comes."""
-        self._channel.close()
-
 
 async def forward(
     receive: trio.MemoryReceiveChannel[Sequence[Piece]],
-    outlet: Outlet,
+    sink: Sink,
     *,
     statistics: ActorStatistics,
+    on_wait: OnWait,
+    on_chunk: Callable[[StreamChunk], None],
     on_control: Callable[[Control], bool],
 ) -> None:
     """Send chunks out and hand the rest to `on_control`, until the input ends or `on_control` says it is enough.
 
     Args:
         receive: this actor's inbox, closed at the end.
-        outlet: where chunks go.
+        sink: where chunks go.
         statistics: counts to keep.
+        on_wait: called with true before waiting for the user without end, and with false after it.
+        on_chunk: called with each chunk that was delivered, or given up.
         on_control: called with what is told by the ending; true means that the answer is complete.
     """
     with receive:
@@ -83,7 +130,8 @@ async def forward(
                             return
                     else:
                         statistics.items += 1
-                        await outlet.send(piece)
+                        await sink.send(piece, on_wait)
+                        on_chunk(piece)
         except trio.BrokenResourceError:
             return  # the user has gone
         finally:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason
+from gestura._actors.policy import is_retryable
+from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, PartialAnswer
 from gestura.errors import ErrorKind, Fault
 from gestura.stages.deltas import Anomaly, Control, Finish, ModelName, Terminal, Usage
 from gestura.usage import TokenUsage
 
-__all__ = ["AttemptOutcome", "ending_of"]
+__all__ = ["AttemptOutcome", "ending_of", "error_of"]
 
 
 @attrs.define(kw_only=True)
@@ -18,7 +19,7 @@ class AttemptOutcome:
 
     Args:
         provider: the provider's name in the configuration.
-        fault: why it failed; `None` for an answer that did not.
+        fault: what went wrong in it, if anything.
         finish: why the model stopped, as far as it was told.
         usage: token counts, as far as they were told.
         model: which model answered.
@@ -31,6 +32,24 @@ class AttemptOutcome:
     usage: TokenUsage | None = None
     model: str | None = None
     complete: bool = False
+
+    @property
+    def failure(self) -> Fault | None:
+        """Why there is no whole answer; `None` where there is one.
+
+        An input that ends is no success by itself. What comes after the end of a complete answer (a connection that
+        breaks, a late timeout) does not spoil it.
+        """
+        if self.fault is not None:
+            harmless = self.complete and self.fault.kind in (ErrorKind.CONNECTION, ErrorKind.TIMEOUT)
+            return None if harmless else self.fault
+        if self.complete:
+            return None
+        return Fault(
+            kind=ErrorKind.TRUNCATED,
+            message=f"{self.provider}: the stream ended before the answer did (no end of the answer was sent)",
+            provider=self.provider,
+        )
 
     def note(self, delta: Control) -> None:
         """Take in what a control delta tells of the answer. Anomalies tell nothing of it."""
@@ -54,32 +73,43 @@ class AttemptOutcome:
             self.fault = attrs.evolve(fault, provider=self.provider)
 
 
-def ending_of(outcome: AttemptOutcome) -> Ending:
-    """The last chunk for an attempt that nothing follows."""
-    fault = outcome.fault
-    if fault is None and not outcome.complete:
-        fault = Fault(
-            kind=ErrorKind.TRUNCATED,
-            message=f"{outcome.provider}: the stream ended before the answer did (no end of the answer was sent)",
-        )
-    # What comes after the end of a complete answer (a connection that breaks, a late timeout) does not spoil it.
-    if fault is None or (outcome.complete and fault.kind in (ErrorKind.CONNECTION, ErrorKind.TIMEOUT)):
-        finish = outcome.finish or Finish(FinishReason.UNKNOWN)
-        return Done(
-            usage=outcome.usage,
-            finish_reason=finish.reason,
-            provider_finish_reason=finish.word,
-            model=outcome.model,
-            provider=outcome.provider,
-        )
+def ending_of(outcome: AttemptOutcome, partial: PartialAnswer | None = None, attempts: int = 1) -> Ending:
+    """The last chunk for an attempt that nothing follows.
+
+    Args:
+        outcome: what became of it.
+        partial: what was shown.
+        attempts: requests that were made in all.
+    """
+    failure = outcome.failure
+    if failure is not None:
+        return error_of(failure, usage=outcome.usage, partial=partial, attempts=attempts)
+    finish = outcome.finish or Finish(FinishReason.UNKNOWN)
+    return Done(
+        usage=outcome.usage,
+        finish_reason=finish.reason,
+        provider_finish_reason=finish.word,
+        model=outcome.model,
+        provider=outcome.provider,
+    )
+
+
+def error_of(
+    fault: Fault, *, usage: TokenUsage | None = None, partial: PartialAnswer | None = None, attempts: int = 0
+) -> Error | ContextOverflow:
+    """The last chunk of a stream that failed by `fault`."""
     if fault.kind is ErrorKind.CONTEXT_OVERFLOW:
         return ContextOverflow(fault.message)
     return Error(
         fault.message,
         kind=fault.kind,
-        provider=outcome.provider,
+        provider=fault.provider,
         status=fault.status,
         code=fault.code,
         request_id=fault.request_id,
-        usage=outcome.usage,
+        retryable=is_retryable(fault),
+        retry_after=fault.retry_after,
+        attempts=attempts,
+        usage=usage,
+        partial=partial,
     )
