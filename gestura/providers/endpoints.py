@@ -10,7 +10,7 @@ from gestura.errors import ConfigError
 __all__ = ["endpoint_url"]
 
 
-def endpoint_url(base_url: str, version: str, path: str, *, sends_secrets: bool = True) -> str:
+def endpoint_url(base_url: str, version: str, path: str, *, query: str = "", sends_secrets: bool = True) -> str:
     """The URL of an endpoint.
 
     A base URL without a path gets the API version in front of the endpoint's path; one that has a path already names
@@ -20,6 +20,7 @@ def endpoint_url(base_url: str, version: str, path: str, *, sends_secrets: bool 
         base_url: `https://api.openai.com` or `https://api.openai.com/v1/`.
         version: the version segment to add where the base URL has no path, such as `v1`; blank for an API without one.
         path: the endpoint below it, such as `chat/completions`.
+        query: what the endpoint is asked with, such as `alt=sse`; a query of the base URL's own comes before it.
         sends_secrets: the request holds a key, or headers that may be one.
 
     Raises:
@@ -43,8 +44,8 @@ def endpoint_url(base_url: str, version: str, path: str, *, sends_secrets: bool 
     if sends_secrets and parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ConfigError(f"base_url: plain http to {parts.hostname} would send the key in the clear; use https")
     below = f"{parts.path.strip('/') or version}/{path}".lstrip("/")
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.scheme}://{parts.netloc}/{below}{query}"
+    queries = "&".join(filter(None, (parts.query, query)))
+    return f"{parts.scheme}://{parts.netloc}/{below}" + (f"?{queries}" if queries else "")
 
 
 def _is_loopback(host: str) -> bool:
