@@ -28,6 +28,7 @@ lint: $(VENV)/.installed
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
 local-model: $(VENV)/.local-model
+	@:
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -10,7 +10,7 @@ from gestura.errors import ConfigError
 __all__ = ["endpoint_url"]
 
 
-def endpoint_url(base_url: str, version: str, path: str) -> str:
+def endpoint_url(base_url: str, version: str, path: str, *, query: str = "", sends_secrets: bool = True) -> str:
     """The URL of an endpoint.
 
     A base URL without a path gets the API version in front of the endpoint's path; one that has a path already names
@@ -18,11 +18,14 @@ def endpoint_url(base_url: str, version: str, path: str) -> str:
 
     Args:
         base_url: `https://api.openai.com` or `https://api.openai.com/v1/`.
-        version: the version segment to add where the base URL has no path, such as `v1`.
+        version: the version segment to add where the base URL has no path, such as `v1`; blank for an API without one.
         path: the endpoint below it, such as `chat/completions`.
+        query: what the endpoint is asked with, such as `alt=sse`; a query of the base URL's own comes before it.
+        sends_secrets: the request holds a key, or headers that may be one.
 
     Raises:
-        ConfigError: the base URL is not one, holds a user name or password, or is plain HTTP to another machine.
+        ConfigError: the base URL is not one, holds a user name or password, or would send a secret over plain HTTP to
+            another machine.
 
     >>> endpoint_url("https://api.openai.com", "v1", "chat/completions")
     'https://api.openai.com/v1/chat/completions'
@@ -38,11 +41,11 @@ def endpoint_url(base_url: str, version: str, path: str) -> str:
         raise ConfigError(f"base_url: expected http(s)://host[:port][/path], found scheme {parts.scheme!r}")
     if parts.username is not None or parts.password is not None:
         raise ConfigError("base_url: a user name or password does not belong in a URL; use api_key or headers")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if sends_secrets and parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ConfigError(f"base_url: plain http to {parts.hostname} would send the key in the clear; use https")
-    prefix = parts.path.strip("/") or version
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.scheme}://{parts.netloc}/{prefix}/{path}{query}"
+    below = f"{parts.path.strip('/') or version}/{path}".lstrip("/")
+    queries = "&".join(filter(None, (parts.query, query)))
+    return f"{parts.scheme}://{parts.netloc}/{below}" + (f"?{queries}" if queries else "")
 
 
 def _is_loopback(host: str) -> bool:

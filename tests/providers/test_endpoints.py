@@ -41,6 +41,39 @@ def test_the_endpoint_is_joined_below_the_base_url(base_url, joined):
 
 
 @pytest.mark.parametrize(
+    ("base_url", "joined"),
+    [
+        ("http://127.0.0.1:11434", "http://127.0.0.1:11434/api/chat"),
+        ("https://h.example/", "https://h.example/api/chat"),
+        ("https://h.example/ollama/", "https://h.example/ollama/api/chat"),
+    ],
+)
+def test_an_api_without_a_version_is_joined_directly(base_url, joined):
+    """Where no version is asked for, the endpoint's path follows the base URL, with one slash between."""
+    assert joined == endpoint_url(base_url, "", "api/chat")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "joined"),
+    [
+        ("https://h.example", "https://h.example/v1/models/m:stream?alt=sse"),
+        ("https://h.example/v2/?", "https://h.example/v2/models/m:stream?alt=sse"),
+        ("https://h.example/?tenant=a", "https://h.example/v1/models/m:stream?tenant=a&alt=sse"),
+    ],
+)
+def test_an_endpoint_may_be_asked_with_a_query(base_url, joined):
+    """The endpoint's query stands at the end, behind the one that the base URL has."""
+    assert joined == endpoint_url(base_url, "v1", "models/m:stream", query="alt=sse")
+
+
+def test_plain_http_may_carry_what_is_no_secret():
+    """A server on another machine may be asked over plain HTTP where neither a key nor a header goes along."""
+    lan = "http://192.168.0.9:11434"
+
+    assert f"{lan}/api/chat" == endpoint_url(lan, "", "api/chat", sends_secrets=False)
+
+
+@pytest.mark.parametrize(
     ("base_url", "reason"),
     [
         ("", "expected http"),
