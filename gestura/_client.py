@@ -10,13 +10,16 @@ import trio
 
 from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
+from gestura._actors.guard import Guard
+from gestura._actors.interrupt import Interrupt
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.answer import Answer
-from gestura.chunks import StreamChunk
+from gestura.cancellation import CancellationToken
+from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig
-from gestura.conversation import Prompt, Request
+from gestura.conversation import Prompt, Request, continuation
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.transport import Transport
 
@@ -30,10 +33,16 @@ class Client:
         self._config = config
         self._transport = transport
         self._providers = providers
+        self._guards: dict[str, Guard] = {}
 
     @asynccontextmanager
     async def stream(
-        self, prompt: Prompt, *, provider: str | None = None, model: str | None = None
+        self,
+        prompt: Prompt,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -44,6 +53,7 @@ class Client:
             prompt: a string, a list of messages, or a `Request`.
             provider: which of the configured providers to ask; the primary one unless told.
             model: which model to ask; the provider's configured one unless told.
+            token: cancels or pauses the stream, from any task or thread.
 
         Raises:
             ConfigError: the prompt is empty or none.
@@ -54,23 +64,52 @@ class Client:
                     if isinstance(chunk, gestura.Text):
                         print(chunk.text, end="", flush=True)
         """
-        request = Request.of(prompt)
         name = provider or self._config.primary
         send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
         counts = Counts()
         supervisor = Supervisor(
+            request=Request.of(prompt),
+            names=list(dict.fromkeys((name, *self._config.fallback))),
             config=self._config.with_model(name, model) if model else self._config,
             providers=self._providers,
             transport=self._transport,
+            guard_of=self._guard_of,
             outlet=Outlet(send, counts),
+            interrupt=Interrupt(token),
             counts=counts,
         )
         with bare_errors():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(supervisor.serve, request, name)
+                nursery.start_soon(supervisor.serve)
                 with receive:
                     yield ChunkStream(receive, supervisor)
                 nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def resume(
+        self,
+        paused: Paused,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> AsyncIterator[ChunkStream]:
+        """Go on from where a stream was paused, in this process or another. The chunks are those of the rest.
+
+        Args:
+            paused: the ending of the stream that was paused.
+            provider: whom to ask; the one that was asked before unless told.
+            model: as in `stream`.
+            token: as in `stream`. The token that paused stays paused: give another.
+        """
+        request = continuation(paused.request, paused.partial)
+        async with self.stream(request, provider=provider or paused.provider, model=model, token=token) as chunks:
+            yield chunks
+
+    def _guard_of(self, name: str) -> Guard:
+        if name not in self._guards:
+            self._guards[name] = Guard(self._config.providers.get(name), trio.current_time())
+        return self._guards[name]
 
     async def ask(self, prompt: Prompt, *, provider: str | None = None, model: str | None = None) -> Answer:
         """Ask, and wait for the whole answer. The arguments are those of `stream`.

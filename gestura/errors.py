@@ -98,7 +98,14 @@ class GesturaError(Exception):
 
 
 class ConfigError(GesturaError):
-    """A setting or an argument is missing or wrong; nothing was sent."""
+    """A setting or an argument is missing or wrong; nothing was sent.
+
+    `kind` is what a stream that can't be served for it ends with.
+    """
+
+    def __init__(self, message: str, kind: ErrorKind = ErrorKind.NOT_CONFIGURED) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class ProtocolError(GesturaError):

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 import trio
 
+from gestura._actors.groups import bare_errors
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura.chunks import StreamChunk
 from gestura.delivery import PATIENCE
+from gestura.errors import InternalError
 from gestura.stages.deltas import CONTROL_CLASSES, Control, Piece
 
-__all__ = ["OnWait", "Outlet", "Sink", "forward"]
+__all__ = ["OnWait", "Outlet", "Sink", "forward", "unheeded"]
 
 OnWait = Callable[[bool], None]
 
 
-def _unheeded(_waiting: bool) -> None:
-    pass
+def unheeded(_waiting: bool) -> None:
+    """For senders to whom it does not matter how long the user takes."""
 
 
 class Sink(Protocol):
     """Where chunks go."""
 
-    async def send(self, chunk: StreamChunk, on_wait: OnWait = _unheeded) -> None:
+    async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class; `on_wait` hears of waits without end.
 
         Raises:
@@ -53,11 +55,11 @@ class Outlet:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """While the block runs, announcements may be made; after it all are delivered, and nothing more comes."""
-        with self._channel:
+        with self._channel, bare_errors():
             async with trio.open_nursery() as self._nursery:
                 yield
 
-    async def send(self, chunk: StreamChunk, on_wait: OnWait = _unheeded) -> None:
+    async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class. No checkpoint where there is room: what room there is is bounded.
 
         Args:
@@ -87,13 +89,18 @@ class Outlet:
         self._counts.dropped[type(chunk).__name__] += 1
 
     def announce(self, chunk: StreamChunk) -> None:
-        assert self._nursery is not None, "announcements are made while the outlet is open"
+        if self._nursery is None:
+            raise InternalError("an announcement was made before the outlet was open")
         try:
             self._channel.send_nowait(chunk)
         except trio.WouldBlock:
-            self._nursery.start_soon(self.send, chunk)
+            self._nursery.start_soon(self._send_unless_broken, chunk)
         except trio.BrokenResourceError:
             pass  # the user has gone
+
+    async def _send_unless_broken(self, chunk: StreamChunk) -> None:
+        with suppress(trio.BrokenResourceError):  # the user has gone
+            await self.send(chunk)
 
     @property
     def deepest_queue(self) -> int:

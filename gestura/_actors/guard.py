@@ -14,6 +14,7 @@ import trio
 
 from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
+from gestura.usage import TokenUsage
 
 __all__ = ["CircuitBreaker", "Guard", "MinuteBudget", "RetryBudget"]
 
@@ -22,6 +23,9 @@ FAILURES_TO_OPEN: Final = 5
 
 COOLING_SECONDS: Final = 30.0
 """How long a provider is skipped before one stream may try it."""
+
+ROUNDING: Final = 1e-3
+"""What a budget waits beyond zero, so that no wait ends a rounding error too early."""
 
 _COUNTED: Final = frozenset({ErrorKind.CONNECTION, ErrorKind.SERVER, ErrorKind.OVERLOADED, ErrorKind.TIMEOUT})
 
@@ -39,7 +43,7 @@ class CircuitBreaker:
     _probing: bool = False
 
     def seconds_to_wait(self, now: float) -> float:
-        """How long the provider is skipped still; 0 lets the caller through, and makes it the probe where one is due."""
+        """How long the provider is still skipped; 0 lets the caller through, and makes it the probe if one is due."""
         if self._failures < FAILURES_TO_OPEN:
             return 0.0
         if now < self._open_until:
@@ -93,50 +97,60 @@ class RetryBudget:
         return True
 
 
-@attrs.define
 class MinuteBudget:
-    """A token bucket of `per_minute`, full at first. `None` is no limit."""
+    """A token bucket, full at first, that refills in a minute."""
 
-    per_minute: float | None
-    _level: float = attrs.field(init=False, default=math.nan)
-    _since: float = attrs.field(init=False, default=-math.inf)
+    def __init__(self, per_minute: float, now: float) -> None:
+        self._per_minute = per_minute
+        self._level = per_minute
+        self._since = now
 
     def seconds_until_room(self, now: float) -> float:
         """How long to wait until the level is above zero."""
-        if self.per_minute is None:
-            return 0.0
         self._refill(now)
-        return 0.0 if self._level > 0 else (1e-3 - self._level) * 60.0 / self.per_minute
+        return 0.0 if self._level > 0 else (ROUNDING - self._level) * 60.0 / self._per_minute
 
     def spend(self, amount: float, now: float) -> None:
         """Take `amount` out; what was spent is known only afterwards, so the level may fall below zero."""
-        if self.per_minute is not None:
-            self._refill(now)
-            self._level -= amount
+        self._refill(now)
+        self._level -= amount
 
     def _refill(self, now: float) -> None:
-        assert self.per_minute is not None
-        if math.isnan(self._level):
-            self._level = self.per_minute
-        else:
-            self._level = min(self.per_minute, self._level + (now - self._since) * self.per_minute / 60.0)
+        self._level = min(self._per_minute, self._level + (now - self._since) * self._per_minute / 60.0)
         self._since = now
 
 
 class Guard:
-    """All of it, for one provider of one client."""
+    """All of it, for one provider of one client.
 
-    def __init__(self, settings: ProviderSettings) -> None:
+    Args:
+        settings: the provider's; `None` where it isn't configured, and never asked.
+        now: Trio's time.
+    """
+
+    def __init__(self, settings: ProviderSettings | None, now: float) -> None:
         self.breaker = CircuitBreaker()
         self.retries = RetryBudget()
-        self.requests = MinuteBudget(settings.requests_per_minute)
-        self.tokens = MinuteBudget(settings.tokens_per_minute)
-        self.places = trio.CapacityLimiter(settings.max_concurrent_streams or math.inf)
+        self.places = trio.CapacityLimiter((settings and settings.max_concurrent_streams) or math.inf)
+        self._requests = _budget(settings.requests_per_minute if settings else None, now)
+        self._tokens = _budget(settings.tokens_per_minute if settings else None, now)
 
     async def wait_for_turn(self) -> None:
-        """Wait until both minute budgets have room, and take one request out."""
-        while wait := max(
-            self.requests.seconds_until_room(now := trio.current_time()), self.tokens.seconds_until_room(now)
-        ):
+        """Wait until both minute budgets have room, and take one request out. A checkpoint only where it waits."""
+        while wait := self._seconds_until_room(trio.current_time()):  # noqa: ASYNC110  # others may take the room
             await trio.sleep(wait)
-        self.requests.spend(1, trio.current_time())
+        if self._requests:
+            self._requests.spend(1, trio.current_time())
+
+    def record(self, failure: Fault | None, usage: TokenUsage | None, now: float) -> None:
+        """Note what became of a request, and what it took."""
+        self.breaker.record(failure, now)
+        if self._tokens and usage is not None and usage.total_tokens is not None:
+            self._tokens.spend(usage.total_tokens, now)
+
+    def _seconds_until_room(self, now: float) -> float:
+        return max((budget.seconds_until_room(now) for budget in (self._requests, self._tokens) if budget), default=0.0)
+
+
+def _budget(per_minute: float | None, now: float) -> MinuteBudget | None:
+    return MinuteBudget(per_minute, now) if per_minute else None

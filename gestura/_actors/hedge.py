@@ -1,16 +1,105 @@
-"""Hedging: providers that start one after another until one has something to say; the first that does wins.
+"""Hedging: runs that start one after another until one has something to say; the first that does wins.
 
-Each runs as a leg with an outlet of its own. The first content that reaches such an outlet claims the race: the other
-legs are cancelled, which closes their sockets, and nothing of theirs is ever seen.
+Each run has a sink of its own. The first content that reaches one claims the race: the other runs are cancelled, which
+closes their sockets, and nothing of theirs is ever seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
 
-import attrs
 import trio
 
-from gestura._actors.forwarder import Deliver
-from gestura.chunks import Ending, ProviderEvent, StreamChunk, Status, TokenUsageUpdate
+from gestura._actors.forwarder import OnWait, Sink, unheeded
+from gestura.chunks import ProviderEvent, RetryAttempt, Status, StreamChunk, TokenUsageUpdate
+
+__all__ = ["RaceSink", "race"]
+
+_NEWS = (Status, TokenUsageUpdate, RetryAttempt, ProviderEvent)
+"""Chunks that say nothing of the answer, and so win no race."""
+
+
+class _Race:
+    def __init__(self) -> None:
+        self.winner: RaceSink | None = None
+        self.changed = trio.Event()
+
+    def change(self) -> None:
+        """Wake whoever waits for the race to change."""
+        self.changed.set()
+        self.changed = trio.Event()
+
+
+class RaceSink:
+    """Where a run of a race puts its chunks: nowhere until it wins, then where the user is.
+
+    Args:
+        race: the race.
+        sink: where the user is.
+    """
+
+    def __init__(self, race: _Race, sink: Sink) -> None:
+        self._race = race
+        self._sink = sink
+        self._held: list[StreamChunk] = []
+        self.scope = trio.CancelScope()
+        self.over = False
+
+    async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
+        if self._race.winner is None and not isinstance(chunk, _NEWS):
+            self._race.winner = self
+            self._race.change()
+            for news in self._held:
+                self._sink.announce(news)
+        if self._race.winner is self:
+            await self._sink.send(chunk, on_wait)
+        elif isinstance(chunk, ProviderEvent):
+            self._held.append(chunk)  # the first event comes before the content that may win with it
+
+    def announce(self, chunk: StreamChunk) -> None:
+        if self._race.winner is self:
+            self._sink.announce(chunk)
+
+
+async def race(runs: Sequence[Callable[[Sink], Awaitable[bool]]], sink: Sink, hedge_after: float) -> int | None:
+    """Start `runs` in turn: the next when the one before has failed, or has said nothing for `hedge_after` seconds.
+
+    Args:
+        runs: each given its sink; returns whether the next one should be tried.
+        sink: where the winner's chunks go.
+        hedge_after: seconds.
+
+    Returns:
+        Which run decided the race, by its position: the one that spoke first, or the one that returned false. `None`
+        where all have failed without a word.
+    """
+    contest = _Race()
+    legs: list[RaceSink] = []
+    decided: list[int] = []
+
+    async def run_leg(position: int, leg: RaceSink) -> None:
+        with leg.scope:
+            if not await runs[position](leg):
+                decided.append(position)
+        leg.over = True
+        contest.change()
+
+    def settled() -> bool:
+        return contest.winner is not None or bool(decided)
+
+    async with trio.open_nursery() as nursery:
+        for position in range(len(runs)):
+            legs.append(RaceSink(contest, sink))
+            nursery.start_soon(run_leg, position, legs[-1])
+            with trio.move_on_after(hedge_after):
+                while not (settled() or legs[-1].over):
+                    await contest.changed.wait()
+            if settled():
+                break
+        while not (settled() or all(leg.over for leg in legs)):
+            await contest.changed.wait()
+        first = legs.index(contest.winner) if contest.winner else decided[0] if decided else None
+        for position, leg in enumerate(legs):
+            if position != first:
+                leg.scope.cancel()
+    return first

@@ -28,6 +28,10 @@ class Interrupt:
         """What the token says now."""
         return self._token.state if self._token else TokenState.RUNNING
 
+    def has_struck(self) -> bool:
+        """Whether the stream is to end."""
+        return self.state is not TokenState.RUNNING
+
     @contextmanager
     def listening(self) -> Iterator[None]:
         """For the length of the block, the token's changes cancel the scopes that are open."""
@@ -49,7 +53,7 @@ class Interrupt:
         with trio.CancelScope() as scope:
             self._scopes.append(scope)
             try:
-                if self.state is not TokenState.RUNNING:
+                if self.has_struck():
                     scope.cancel()
                 yield scope
             finally:

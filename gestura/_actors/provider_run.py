@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from collections.abc import Callable
 
@@ -17,11 +16,10 @@ from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.policy import Verdict, decide
 from gestura.answer import Transcript
-from gestura.cancellation import TokenState
 from gestura.chunks import RetryAttempt
 from gestura.config import AfterOutput, RetryPolicy
 from gestura.conversation import Request, continuation
-from gestura.errors import ConfigError, ErrorKind, Fault
+from gestura.errors import ConfigError, ErrorKind, Fault, InternalError
 
 __all__ = ["ProviderRun"]
 
@@ -32,7 +30,7 @@ class ProviderRun:
 
     Args:
         name: the provider's name in the configuration.
-        make_attempt: makes the next attempt at it.
+        make_attempt: makes the next attempt at it, for this run's sink and transcript.
         guard: what the client's streams share about it.
         policy: how often, and how long to wait.
         after_output: what a failure after output leads to.
@@ -43,7 +41,7 @@ class ProviderRun:
     """
 
     name: str
-    make_attempt: Callable[[], Attempt]
+    make_attempt: Callable[[ProviderRun], Attempt]
     guard: Guard
     policy: RetryPolicy
     after_output: AfterOutput
@@ -68,10 +66,11 @@ class ProviderRun:
 
         A run that the token has interrupted ends like one that has failed; the caller asks the token first.
         """
+        self.guard.retries.deposit()
         for number in itertools.count(1):
             await self._ask(self._rest_of(request))
             failure = self.outcome.failure
-            if failure is None or self.interrupt.state is not TokenState.RUNNING:
+            if failure is None or self.interrupt.has_struck():
                 return Verdict.END
             decision = decide(
                 failure,
@@ -79,23 +78,18 @@ class ProviderRun:
                 attempt=number,
                 shown=self.transcript.shown and not self._may_ask_after_output(),
                 seconds_left=self.deadline - trio.current_time(),
-                random=random.random(),
+                random=random.random(),  # noqa: S311  # jitter, no secret
             )
             if decision.verdict is not Verdict.RETRY:
                 return decision.verdict
             if not self.guard.retries.withdraw(trio.current_time()):
                 return Verdict.NEXT_PROVIDER
-            self._announce(failure, number, decision.delay)
+            self.announce(failure, number, decision.delay)
             with self.interrupt.scope():
                 await trio.sleep(decision.delay)
-            if self.interrupt.state is not TokenState.RUNNING:
+            if self.interrupt.has_struck():
                 return Verdict.END
-        raise AssertionError("unreachable")
-
-    def discard_output(self) -> None:
-        """Before an answer begins anew that was shown in part."""
-        if self.transcript.shown and self.after_output is AfterOutput.RESTART:
-            self.transcript.clear()
+        raise InternalError("a run of attempts has no end")
 
     def _may_ask_after_output(self) -> bool:
         return self.after_output is not AfterOutput.END and not self.transcript.has_tool_call
@@ -105,34 +99,50 @@ class ProviderRun:
             return continuation(request, self.transcript.partial())
         return request
 
-    def _announce(self, failure: Fault, number: int, delay: float) -> None:
+    def announce(self, failure: Fault, number: int, delay: float) -> None:
+        """Tell the user of another attempt, and that what was shown does not count where the answer begins anew."""
         restart = self.transcript.shown and self.after_output is AfterOutput.RESTART
-        self.sink.announce(
-            RetryAttempt(number, self.policy.max_attempts, round(delay * 1000), failure.message, discard=restart)
-        )
-        self.discard_output()
+        retry = RetryAttempt(number, self.policy.max_attempts, round(delay * 1000), failure.message, discard=restart)
+        self.transcript.add(retry)
+        self.sink.announce(retry)
 
     async def _ask(self, request: Request) -> None:
         """One attempt, or the reason why none was made."""
         self.outcome = AttemptOutcome(provider=self.name)
-        now = trio.current_time()
-        skipped_for = self.guard.breaker.seconds_to_wait(now)
+        skipped_for = self.guard.breaker.seconds_to_wait(trio.current_time())
         if skipped_for:
             self._fail(ErrorKind.OVERLOADED, "circuit_open", f"skipped for {skipped_for:.0f} s after repeated failures")
             return
-        told = False
+        if not await self._take_place():
+            self.guard.breaker.abandon()
+            self._fail(ErrorKind.TIMEOUT, "total", "the stream's time was up before its turn came (timeouts.total)")
+            return
+        known = False
         try:
-            with trio.move_on_at(self.deadline) as in_time, self.interrupt.scope():
-                async with self.guard.places:
-                    await self.guard.wait_for_turn()
-                    in_time.deadline = math.inf  # from here on the attempt keeps its own deadlines
-                    self.attempt = self.make_attempt()
-                    ...
+            self.attempt = self.make_attempt(self)
+            self.attempts += 1
+            self.outcome = await self.attempt.run(request)
+            known = not self.interrupt.has_struck()
         except ConfigError as error:
             self._fail(error.kind, None, str(error))
         finally:
-            if not told:
+            self.guard.places.release()
+            if known:
+                self.guard.record(self.outcome.failure, self.outcome.usage, trio.current_time())
+            else:
                 self.guard.breaker.abandon()
+
+    async def _take_place(self) -> bool:
+        """Wait for a free place and room in the budgets; false when the stream was over first."""
+        with trio.move_on_at(self.deadline), self.interrupt.scope():
+            await self.guard.places.acquire()
+            try:
+                await self.guard.wait_for_turn()
+            except BaseException:
+                self.guard.places.release()
+                raise
+            return True
+        return False
 
     def _fail(self, kind: ErrorKind, code: str | None, message: str) -> None:
         self.outcome.fail(Fault(kind=kind, code=code, message=f"{self.name}: {message}", should_retry=False))

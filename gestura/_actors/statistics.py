@@ -35,12 +35,14 @@ class StreamStatistics:
 
     Args:
         actors: one entry for each actor of the last attempt, in the order of the flow.
+        attempts: requests that were made.
         dropped: chunks that were given up, by kind (`"Status"`), for want of room.
         oddities: what stages passed over, by sort.
         deepest_queue: the most chunks that waited for the user at one time.
     """
 
     actors: tuple[ActorStatistics, ...]
+    attempts: int
     dropped: Mapping[str, int]
     oddities: Mapping[Oddity, int]
     deepest_queue: int

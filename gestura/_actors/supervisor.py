@@ -1,19 +1,32 @@
-"""The supervisor: turns a request into attempts, and what becomes of them into one ending."""
+"""The supervisor: one stream, from its request to its one ending.
+
+It asks the primary provider and, where that fails, the fallbacks in turn (or, hedged, beside one another); `policy`
+decides, `ProviderRun` asks, and here is only the order of it. Whatever happens, the stream gets an ending.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import attrs
 import trio
 
 from gestura._actors.attempt import Attempt
-from gestura._actors.forwarder import Outlet
+from gestura._actors.forwarder import Outlet, Sink
+from gestura._actors.guard import Guard
+from gestura._actors.hedge import race
+from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import ending_of
+from gestura._actors.policy import Verdict
+from gestura._actors.provider_run import ProviderRun
 from gestura._actors.statistics import Counts, StreamStatistics
-from gestura.chunks import Ending, Error, Status
-from gestura.config import StreamingConfig
+from gestura.answer import Transcript
+from gestura.cancellation import TokenState
+from gestura.chunks import Cancelled, Ending, Error, Paused, Status
+from gestura.config import AfterOutput, StreamingConfig
 from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind
 from gestura.providers import ProviderFactory
@@ -29,51 +42,115 @@ class Supervisor:
     """Serves one stream.
 
     Args:
-        config: which providers, how long to wait, how much to hold.
+        request: what is asked.
+        names: the providers to ask, by their names in the configuration, in this order.
+        config: how to reach them, how long to wait, how much to hold.
         providers: wire formats by kind.
         transport: opens requests.
+        guard_of: what the client's streams share about the provider of a name.
         outlet: where chunks go.
+        interrupt: the user's token.
         counts: counts of the stream to keep.
     """
 
+    request: Request
+    names: Sequence[str]
     config: StreamingConfig
     providers: Mapping[str, ProviderFactory]
     transport: Transport
+    guard_of: Callable[[str], Guard]
     outlet: Outlet
+    interrupt: Interrupt
     counts: Counts
     ending: Ending | None = attrs.field(default=None, init=False)
     """The last chunk, once it is known; the outlet is closed then."""
 
-    _attempt: Attempt | None = attrs.field(default=None, init=False)
+    _started: float = attrs.field(factory=trio.current_time, init=False)
+    _transcript: Transcript = attrs.field(factory=Transcript, init=False)
+    _asked: list[ProviderRun] = attrs.field(factory=list, init=False)
 
-    async def serve(self, request: Request, name: str) -> None:
-        """Put `request` to the provider called `name`, deliver what comes, and leave the stream's ending."""
+    async def serve(self) -> None:
+        """Ask, deliver what comes, and leave the stream's ending."""
         try:
-            self.ending = await self._answer(request, name)
+            with self.interrupt.listening():
+                async with self.outlet.open():
+                    self.ending = await self._answer()
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             _log.exception("a stream failed by a bug of gestura's")
             self.ending = Error(f"gestura failed: {type(error).__name__}: {error}", kind=ErrorKind.INTERNAL)
-        finally:
-            self.outlet.close()
 
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""
+        attempts = [run.attempt for run in self._asked if run.attempt is not None]
         return StreamStatistics(
-            actors=tuple(self._attempt.statistics) if self._attempt else (),
+            actors=tuple(attempts[-1].statistics) if attempts else (),
+            attempts=self._attempts,
             dropped=dict(self.counts.dropped),
             oddities=dict(self.counts.oddities),
             deepest_queue=self.outlet.deepest_queue,
         )
 
-    async def _answer(self, request: Request, name: str) -> Ending:
-        try:
-            outcome = await self._prepare(name).run(request)
-        except ConfigError as error:
-            await self.outlet.send(Status(f"{name}: {error}"))
-            return Error(str(error), kind=ErrorKind.NOT_CONFIGURED, provider=name)
-        return ending_of(outcome)
+    @property
+    def _attempts(self) -> int:
+        return sum(run.attempts for run in self._asked)
 
-    def _prepare(self, name: str) -> Attempt:
+    async def _answer(self) -> Ending:
+        runs = [self._run_of(name) for name in self.names]
+        if self.interrupt.has_struck():
+            return self._interrupted(runs[0])
+        while True:
+            position, verdict = await self._ask(runs)
+            run, runs = runs[position], runs[position + 1 :]
+            failure = run.outcome.failure
+            if failure is None:
+                return ending_of(run.outcome)
+            if self.interrupt.has_struck():
+                return self._interrupted(run)
+            if failure.kind is ErrorKind.NOT_CONFIGURED:
+                self.outlet.announce(Status(failure.message))
+            if verdict is Verdict.END or not runs:
+                return self._failed(run)
+            if self._transcript.shown and self.config.after_output is AfterOutput.RESTART:
+                run.announce(failure, run.attempts, 0.0)
+            self.outlet.announce(Status(f"{run.name} failed; asking {runs[0].name} instead"))
+
+    async def _ask(self, runs: Sequence[ProviderRun]) -> tuple[int, Verdict]:
+        """Ask the first of `runs`, or several of them hedged: the position of the one that counts, and its verdict."""
+        if self.config.hedge_after is None or self._transcript.shown or len(runs) == 1:
+            self._asked.append(runs[0])
+            return 0, await runs[0].run(self.request)
+        verdicts: dict[int, Verdict] = {}
+
+        async def leg(position: int, sink: Sink) -> bool:
+            run = runs[position]
+            self._asked.append(run)
+            run.sink, run.transcript = sink, Transcript()
+            verdicts[position] = await run.run(self.request)
+            return verdicts[position] is Verdict.NEXT_PROVIDER
+
+        legs = [partial(leg, position) for position in range(len(runs))]
+        position = await race(legs, self.outlet, self.config.hedge_after)
+        if position is None:
+            return len(runs) - 1, Verdict.NEXT_PROVIDER
+        runs[position].sink = self.outlet
+        self._transcript = runs[position].transcript
+        return position, verdicts[position]
+
+    def _run_of(self, name: str) -> ProviderRun:
+        total = self.config.timeouts.total
+        return ProviderRun(
+            name=name,
+            make_attempt=partial(self._attempt_at, name),
+            guard=self.guard_of(name),
+            policy=self.config.retry,
+            after_output=self.config.after_output,
+            deadline=math.inf if total is None else self._started + total,
+            interrupt=self.interrupt,
+            sink=self.outlet,
+            transcript=self._transcript,
+        )
+
+    def _attempt_at(self, name: str, run: ProviderRun) -> Attempt:
         settings = self.config.providers.get(name)
         if settings is None:
             raise ConfigError(not_configured(name))
@@ -81,17 +158,33 @@ class Supervisor:
         if make_provider is None:
             known = ", ".join(sorted(self.providers))
             raise ConfigError(f"providers.{name}.kind: {settings.kind!r} is not known; known are {known}")
-        self._attempt = Attempt(
+        return Attempt(
             name=name,
             provider=make_provider(settings),
             transport=self.transport,
-            outlet=self.outlet,
+            sink=run.sink,
+            transcript=run.transcript,
+            interrupt=self.interrupt,
             timeouts=self.config.timeouts,
             limits=self.config.limits,
-            started=trio.current_time(),
+            started=self._started,
             counts=self.counts,
         )
-        return self._attempt
+
+    def _interrupted(self, run: ProviderRun) -> Ending:
+        usage, partial_answer = run.outcome.usage, self._transcript.partial()
+        if self.interrupt.state is TokenState.CANCELLED:
+            return Cancelled(usage=usage, partial=partial_answer)
+        model = run.outcome.model
+        return Paused(usage=usage, partial=partial_answer, request=self.request, provider=run.name, model=model)
+
+    def _failed(self, last: ProviderRun) -> Ending:
+        """The one ending of a stream that nobody answered, with each provider's last reason."""
+        ending = ending_of(last.outcome, self._transcript.partial(), self._attempts)
+        failures = [failure.message for run in self._asked if (failure := run.outcome.failure) is not None]
+        if isinstance(ending, Error) and len(failures) > 1:
+            return attrs.evolve(ending, message="all providers failed: " + "; ".join(failures))
+        return ending
 
 
 def not_configured(name: str) -> str:
