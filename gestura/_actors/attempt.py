@@ -24,12 +24,14 @@ from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
+from gestura._actors.waiting import speak_while_waiting
 from gestura.config import Timeouts
 from gestura.conversation import Request
 from gestura.errors import ErrorKind, Fault, InternalError, ProtocolError, TransportError
 from gestura.limits import Limits
 from gestura.providers import Provider, display_name
 from gestura.providers.faults import fault_of_response
+from gestura.providers.waiting import SpeaksWhileWaiting
 from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control
 from gestura.transport import HttpRequest, Transport
 
@@ -109,6 +111,9 @@ class Attempt:
                     )
                     receive = next_receive
                 nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
+                if isinstance(self.provider, SpeaksWhileWaiting):
+                    words = self.provider.waiting_words
+                    nursery.start_soon(speak_while_waiting, self._progress, words, self.outlet)
                 await forward(receive, self.outlet, statistics=self._count("forwarder"), on_control=self._note)
                 with trio.move_on_after(SECONDS_TO_DRAIN):
                     await self._read.wait()
@@ -126,6 +131,8 @@ class Attempt:
                     statistics=self.statistics[0],
                     max_error_body_bytes=self.limits.max_error_body_bytes,
                     on_connect=self._progress.connected,
+                    on_response=self._progress.response_began,
+                    on_bytes=self._progress.bytes_arrived,
                     on_refusal=self._refused,
                 )
             except TransportError as error:

@@ -23,14 +23,17 @@ __all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "display_name"]
 
 
 class Provider(Protocol):
-    """One way of speaking to a model, under one set of settings."""
+    """One way of speaking to a model, under one set of settings.
+
+    One whose models are slow to wake may have `waiting_words`, too: see `gestura.providers.waiting`.
+    """
 
     @property
     def settings(self) -> ProviderSettings:
         """Its address, key and model."""
 
     def ask(self, request: Request) -> HttpRequest:
-        """The HTTP request that puts `request` to the model.
+        """The HTTP request that puts `request` to the model. Its `Accept` names the media types that are an answer.
 
         Raises:
             ConfigError: the settings are incomplete, or this provider can't express the request.
