@@ -299,10 +299,15 @@ class GeminiDecoder:
             index=index,
             id=call.id,
             name=call.name,
-            arguments="{}" if call.args is None else msgspec.json.encode(call.args).decode(),
+            arguments=_json_text({} if call.args is None else call.args),
             complete=True,
             signature=signature or None,
         )
+
+
+def _json_text(arguments: Any) -> str:
+    """Arguments are an object. A string is taken for its JSON text, and what is neither is told as it is."""
+    return arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
 
 
 def _usage(counts: _Counts) -> TokenUsage:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from gestura.simulator.scenario import Scenario
+from gestura.simulator.voices.gemini import GeminiVoice
 from gestura.simulator.voices.openai_chat import OpenAIChatVoice
 
 __all__ = ["VOICES", "Voice"]
@@ -39,5 +40,5 @@ class Voice(Protocol):
         """The body of an HTTP error, JSON as the provider writes it."""
 
 
-VOICES: Final[Mapping[str, Voice]] = {"openai_chat": OpenAIChatVoice()}
+VOICES: Final[Mapping[str, Voice]] = {"openai_chat": OpenAIChatVoice(), "gemini": GeminiVoice()}
 """Every voice by the name of its wire format."""
