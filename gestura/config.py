@@ -26,6 +26,8 @@ class ProviderSettings:
         headers: further request headers; not shown by `repr`, as they may hold secrets.
         think_tags: names of the tags that enclose reasoning in this provider's text; none switches the parser off.
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
+        think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
+            to the provider.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class ProviderSettings:
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     think_tags: tuple[str, ...] = ("think",)
     starts_thinking: bool = False
+    think: bool | None = None
 
     @api_key.validator
     def _check_api_key(self, _attribute: object, value: str) -> None:

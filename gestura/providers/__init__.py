@@ -15,6 +15,7 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.limits import Limits
 from gestura.providers.gemini import Gemini
+from gestura.providers.ollama import Ollama
 from gestura.providers.openai_chat import OpenAIChat
 from gestura.stages import Stage
 from gestura.stages.deltas import Delta, Frame
@@ -50,7 +51,13 @@ class Provider(Protocol):
 ProviderFactory = Callable[[ProviderSettings], Provider]
 """Makes the provider for one stream. May choose by the settings: the same name, another wire for another model."""
 
-BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType({"openai_chat": OpenAIChat, "gemini": Gemini})
+BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType(
+    {
+        "openai_chat": OpenAIChat,
+        "gemini": Gemini,
+        "ollama": Ollama,
+    }
+)
 """What gestura speaks, by the `kind` that settings name."""
 
 _DISPLAY_NAMES: Final = {
