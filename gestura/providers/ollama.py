@@ -39,7 +39,6 @@ from gestura.usage import TokenUsage
 __all__ = ["Ollama", "OllamaDecoder", "ollama_base_url"]
 
 DEFAULT_PORT: Final = 11434
-_SCHEME_PORTS: Final = {"http": 80, "https": 443}
 
 FINISH_REASONS: Final = {
     "stop": FinishReason.STOP,
@@ -106,14 +105,14 @@ def ollama_base_url(host: str) -> str:
     """
     host = host.strip(" \t\r\n\"'")
     scheme, has_scheme, rest = host.partition("://")
-    if not has_scheme:
-        scheme, rest = "https" if host == "ollama.com" else "http", host
-        default_port = 443 if host == "ollama.com" else DEFAULT_PORT
+    if host == "ollama.com":
+        scheme, rest, default_port = "https", host, 443
+    elif not has_scheme:
+        scheme, rest, default_port = "http", host, DEFAULT_PORT
     else:
-        scheme = scheme.lower()
-        default_port = _SCHEME_PORTS.get(scheme, DEFAULT_PORT)
-    cut = re.search(r"[/?#]|$", rest)
-    authority, path = (rest[: cut.start()], rest[cut.start() :]) if cut else (rest, "")
+        default_port = {"http": 80, "https": 443}.get(scheme.lower(), DEFAULT_PORT)
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    path = rest.removeprefix(authority)
     user, at, address = authority.rpartition("@")  # kept, so that whoever joins the URL can refuse it
     name, port = _split_port(address)
     is_port = port.isdecimal() and port.isascii() and 0 < int(port[:6]) < 2**16

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from gestura.simulator.scenario import Scenario
 from gestura.simulator.voices.gemini import GeminiVoice
+from gestura.simulator.voices.ollama import OllamaVoice
 from gestura.simulator.voices.openai_chat import OpenAIChatVoice
 
 __all__ = ["VOICES", "Voice"]
@@ -40,5 +41,9 @@ class Voice(Protocol):
         """The body of an HTTP error, JSON as the provider writes it."""
 
 
-VOICES: Final[Mapping[str, Voice]] = {"openai_chat": OpenAIChatVoice(), "gemini": GeminiVoice()}
+VOICES: Final[Mapping[str, Voice]] = {
+    "openai_chat": OpenAIChatVoice(),
+    "gemini": GeminiVoice(),
+    "ollama": OllamaVoice(),
+}
 """Every voice by the name of its wire format."""
