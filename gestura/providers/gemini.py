@@ -47,6 +47,7 @@ __all__ = ["Gemini", "GeminiDecoder"]
 FINISH_REASONS: Final = {
     "STOP": FinishReason.STOP,
     "MAX_TOKENS": FinishReason.LENGTH,
+    "CONTINUATION": FinishReason.LENGTH,
     "SAFETY": FinishReason.CONTENT_FILTER,
     "RECITATION": FinishReason.CONTENT_FILTER,
     "LANGUAGE": FinishReason.CONTENT_FILTER,
@@ -57,9 +58,19 @@ FINISH_REASONS: Final = {
     "IMAGE_SAFETY": FinishReason.CONTENT_FILTER,
     "IMAGE_PROHIBITED_CONTENT": FinishReason.CONTENT_FILTER,
     "IMAGE_RECITATION": FinishReason.CONTENT_FILTER,
+    "ESCALATION": FinishReason.CONTENT_FILTER,
+    "PUP_LIMITED_DISABLED": FinishReason.CONTENT_FILTER,
+    "MALFORMED_FUNCTION_CALL": FinishReason.OTHER,
+    "MALFORMED_RESPONSE": FinishReason.OTHER,
+    "UNEXPECTED_TOOL_CALL": FinishReason.OTHER,
+    "TOO_MANY_TOOL_CALLS": FinishReason.OTHER,
+    "MISSING_THOUGHT_SIGNATURE": FinishReason.OTHER,
+    "NO_IMAGE": FinishReason.OTHER,
+    "IMAGE_OTHER": FinishReason.OTHER,
+    "OTHER": FinishReason.OTHER,
     "FINISH_REASON_UNSPECIFIED": FinishReason.UNKNOWN,
 }
-"""Google's words that have a term of ours. The rest is `OTHER`: `MALFORMED_FUNCTION_CALL`, `UNEXPECTED_TOOL_CALL`, …"""
+"""Google's words (`Candidate.FinishReason`). A stop after function calls waits for their results: `TOOL_CALLS`."""
 
 _ROLES: Final = {Role.USER: "user", Role.ASSISTANT: "model"}
 
@@ -236,12 +247,15 @@ class GeminiDecoder:
         return out
 
     def close(self) -> list[Delta]:
-        if self._finish_word is None or self._broken:
+        word = self._finish_word
+        if word is None or self._broken:
             return []
-        reason = FINISH_REASONS.get(self._finish_word.upper(), FinishReason.OTHER)
+        if word not in FINISH_REASONS:
+            return [Anomaly(Oddity.UNKNOWN_FINISH_REASON), Finish(FinishReason.OTHER, word), Terminal()]
+        reason = FINISH_REASONS[word]
         if reason is FinishReason.STOP and self._calls:
             reason = FinishReason.TOOL_CALLS
-        return [Finish(reason, self._finish_word), Terminal()]
+        return [Finish(reason, word), Terminal()]
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
         if not frame.data or frame.data.isspace():
