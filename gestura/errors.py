@@ -98,7 +98,16 @@ class GesturaError(Exception):
 
 
 class ConfigError(GesturaError):
-    """A setting or an argument is missing or wrong; nothing was sent."""
+    """A setting or an argument is missing or wrong; nothing was sent.
+
+    Args:
+        message: which one, and what to do about it.
+        kind: what sort of failure a stream ends with for it.
+    """
+
+    def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.NOT_CONFIGURED) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class ProtocolError(GesturaError):

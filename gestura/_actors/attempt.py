@@ -25,6 +25,7 @@ from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
 from gestura._actors.waiting import speak_while_waiting
+from gestura.chunks import FinishReason, ProviderEvent
 from gestura.config import Timeouts
 from gestura.conversation import Request
 from gestura.errors import ErrorKind, Fault, InternalError, ProtocolError, TransportError
@@ -32,7 +33,7 @@ from gestura.limits import Limits
 from gestura.providers import Provider, display_name
 from gestura.providers.faults import fault_of_response
 from gestura.providers.waiting import SpeaksWhileWaiting
-from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control
+from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control, Finish, Oddity
 from gestura.transport import HttpRequest, Transport
 
 __all__ = ["Attempt"]
@@ -42,6 +43,8 @@ BATCHES_IN_FLIGHT = 4
 
 SECONDS_TO_DRAIN = 0.1
 """How long a complete answer waits for the end of its body, so that the connection can serve the next request."""
+
+_NO_CONTENT = (*CONTROL_CLASSES, ProviderEvent)
 
 _log = logging.getLogger("gestura.attempt")
 
@@ -78,7 +81,7 @@ class Attempt:
     _read: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._outcome = AttemptOutcome(provider=self.name)
+        self._outcome = AttemptOutcome(provider=self.name, settings=self.provider.settings)
 
     async def run(self, request: Request) -> AttemptOutcome:
         """Ask, and deliver what comes. No failure of the provider or the network is raised.
@@ -145,17 +148,20 @@ class Attempt:
         return self.statistics[-1]
 
     def _note_content(self, deltas: Sequence[Any]) -> None:
-        if not all(isinstance(delta, CONTROL_CLASSES) for delta in deltas):
+        if not all(isinstance(delta, _NO_CONTENT) for delta in deltas):
             self._progress.content_arrived()
 
-    def _note(self, delta: Control) -> bool:
+    async def _note(self, delta: Control) -> bool:
         match delta:
             case Anomaly(oddity):
                 self.counts.oddities[oddity] += 1
             case Fault():
                 self._fail(delta)
             case _:
-                self._outcome.note(delta)
+                if isinstance(delta, Finish) and delta.reason is FinishReason.OTHER:
+                    self.counts.oddities[Oddity.UNKNOWN_FINISH_REASON] += 1
+                if update := self._outcome.note(delta):
+                    await self.outlet.send(update)
         return self._outcome.complete
 
     def _fail(self, fault: Fault) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
@@ -63,7 +63,7 @@ async def forward(
     outlet: Outlet,
     *,
     statistics: ActorStatistics,
-    on_control: Callable[[Control], bool],
+    on_control: Callable[[Control], Awaitable[bool]],
 ) -> None:
     """Send chunks out and hand the rest to `on_control`, until the input ends or `on_control` says it is enough.
 
@@ -71,7 +71,8 @@ async def forward(
         receive: this actor's inbox, closed at the end.
         outlet: where chunks go.
         statistics: counts to keep.
-        on_control: called with what is told by the ending; true means that the answer is complete.
+        on_control: called with what is told by the ending, in its place between the chunks, so that it may send one of
+            its own; true means that the answer is complete.
     """
     with receive:
         try:
@@ -79,7 +80,7 @@ async def forward(
                 statistics.batches += 1
                 for piece in batch:
                     if isinstance(piece, CONTROL_CLASSES):
-                        if on_control(piece):
+                        if await on_control(piece):
                             return
                     else:
                         statistics.items += 1

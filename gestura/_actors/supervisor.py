@@ -70,7 +70,7 @@ class Supervisor:
             outcome = await self._prepare(name).run(request)
         except ConfigError as error:
             await self.outlet.send(Status(f"{name}: {error}"))
-            return Error(str(error), kind=ErrorKind.NOT_CONFIGURED, provider=name)
+            return Error(str(error), kind=error.kind, provider=name)
         return ending_of(outcome)
 
     def _prepare(self, name: str) -> Attempt:

@@ -21,7 +21,7 @@ from gestura.stages import Stage
 from gestura.stages.deltas import Delta, Frame
 from gestura.transport import HttpRequest
 
-__all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "display_name"]
+__all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "biller", "display_name"]
 
 
 class Provider(Protocol):
@@ -68,7 +68,25 @@ _DISPLAY_NAMES: Final = {
     "ollama": "Ollama",
 }
 
+_BILLERS: Final = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+    "grok": "grok",
+    "grok_chat": "grok",
+    "grok_responses": "grok",
+    "ollama": "ollama",
+}
+
 
 def display_name(name: str) -> str:
     """A configured provider's name as messages write it."""
     return _DISPLAY_NAMES.get(name, name)
+
+
+def biller(name: str, settings: ProviderSettings) -> str:
+    """Who counts and bills the tokens of the provider that is configured as `name`.
+
+    A kind that only one provider speaks tells it; for the kinds that many servers speak the name has to.
+    """
+    return _BILLERS.get(settings.kind, name)
