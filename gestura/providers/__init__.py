@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.limits import Limits
+from gestura.providers.anthropic import AnthropicMessages
 from gestura.providers.gemini import Gemini
 from gestura.providers.ollama import Ollama
 from gestura.providers.openai_chat import OpenAIChat
@@ -54,6 +55,7 @@ ProviderFactory = Callable[[ProviderSettings], Provider]
 BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType(
     {
         "openai_chat": OpenAIChat,
+        "anthropic": AnthropicMessages,
         "gemini": Gemini,
         "ollama": Ollama,
     }

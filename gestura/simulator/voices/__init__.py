@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from gestura.simulator.scenario import Scenario
+from gestura.simulator.voices.anthropic import AnthropicVoice
 from gestura.simulator.voices.gemini import GeminiVoice
 from gestura.simulator.voices.ollama import OllamaVoice
 from gestura.simulator.voices.openai_chat import OpenAIChatVoice
@@ -43,6 +44,7 @@ class Voice(Protocol):
 
 VOICES: Final[Mapping[str, Voice]] = {
     "openai_chat": OpenAIChatVoice(),
+    "anthropic": AnthropicVoice(),
     "gemini": GeminiVoice(),
     "ollama": OllamaVoice(),
 }
