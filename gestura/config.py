@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 
 import attrs
-from attrs.validators import ge, le
+from attrs.validators import ge, le, optional
 
 from gestura.errors import ConfigError
 from gestura.limits import Limits
@@ -30,6 +30,10 @@ class ProviderSettings:
         tokens_per_minute: no request while the answers of the last minute took more.
         think_tags: names of the tags that enclose reasoning in this provider's text; none switches the parser off.
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
+        think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
+            to the provider.
+        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024; `None` leaves
+            it to the provider.
     """
 
     kind: str
@@ -42,6 +46,8 @@ class ProviderSettings:
     tokens_per_minute: float | None = None
     think_tags: tuple[str, ...] = ("think",)
     starts_thinking: bool = False
+    think: bool | None = None
+    thinking_budget_tokens: int | None = attrs.field(default=None, validator=optional(ge(1024)))
 
     @api_key.validator
     def _check_api_key(self, _attribute: object, value: str) -> None:

@@ -100,10 +100,12 @@ class GesturaError(Exception):
 class ConfigError(GesturaError):
     """A setting or an argument is missing or wrong; nothing was sent.
 
-    `kind` is what a stream that can't be served for it ends with.
+    Args:
+        message: which one, and what to do about it.
+        kind: what sort of failure a stream ends with for it.
     """
 
-    def __init__(self, message: str, kind: ErrorKind = ErrorKind.NOT_CONFIGURED) -> None:
+    def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.NOT_CONFIGURED) -> None:
         super().__init__(message)
         self.kind = kind
 

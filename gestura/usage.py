@@ -1,6 +1,7 @@
 """What an answer cost in tokens.
 
-A count that the provider did not tell is `None`, never zero: unknown and free are different things.
+A count that the provider did not tell is `None`, never zero: unknown and free are different things. Providers differ in
+which of their counts are parts of others; `TokenUsage.parts` is the one place that knows.
 """
 
 from __future__ import annotations
@@ -9,15 +10,53 @@ import enum
 
 import attrs
 
-__all__ = ["TokenUsage", "TokenUsageStatus"]
+__all__ = ["TokenParts", "TokenUsage", "TokenUsageStatus"]
 
 
 class TokenUsageStatus(enum.Enum):
     """How full the context window is."""
 
     GREEN = "green"
+    """Below 70 %."""
+
     YELLOW = "yellow"
+    """From 70 %."""
+
     RED = "red"
+    """From 90 %."""
+
+    @classmethod
+    def of(cls, percentage: int) -> TokenUsageStatus:
+        """The status of a window that is `percentage` full.
+
+        >>> TokenUsageStatus.of(89)
+        <TokenUsageStatus.YELLOW: 'yellow'>
+        """
+        if percentage < 70:
+            return cls.GREEN
+        return cls.YELLOW if percentage < 90 else cls.RED
+
+
+@attrs.frozen(kw_only=True)
+class TokenParts:
+    """Token counts that do not overlap, which is what prices are made for.
+
+    Args:
+        input: what the model read anew.
+        cached_input: what it had read before, and took from a cache.
+        cache_write: what it read and put into a cache.
+        output: what it wrote, reasoning included.
+    """
+
+    input: int = 0
+    cached_input: int = 0
+    cache_write: int = 0
+    output: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them: what the answer takes of the context window."""
+        return self.input + self.cached_input + self.cache_write + self.output
 
 
 @attrs.frozen(kw_only=True)
@@ -25,8 +64,10 @@ class TokenUsage:
     """Token counts of one answer, as its provider told them.
 
     What is a part of what differs: `cached_input_tokens` and `cache_write_tokens` are parts of `input_tokens`, but come
-    on top of them with Anthropic; `reasoning_tokens` are a part of `output_tokens`, but come on top of them with xAI
-    and Gemini. `total_tokens` is everything, told or added up.
+    on top of them with Anthropic; `reasoning_tokens` are a part of `output_tokens`, but come on top of them with
+    Gemini and with xAI's Chat Completions. `total_tokens` is everything, told or added up. `provider` is who counts in
+    this way and bills by it: `openai`, `anthropic`, `gemini`, `grok`, `ollama`, or the name of another in the
+    configuration.
     """
 
     input_tokens: int | None = None
@@ -44,3 +85,35 @@ class TokenUsage:
             field.name: value for field in attrs.fields(TokenUsage) if (value := getattr(later, field.name)) is not None
         }
         return attrs.evolve(self, **told)
+
+    def parts(self) -> TokenParts:
+        """The counts taken apart, so that no token is in two of them. What was not told counts as none.
+
+        >>> TokenUsage(input_tokens=10, cached_input_tokens=4, output_tokens=7, reasoning_tokens=5).parts()
+        TokenParts(input=6, cached_input=4, cache_write=0, output=7)
+        """
+        read, written = _count(self.input_tokens), _count(self.output_tokens)
+        cached, cache_write = _count(self.cached_input_tokens), _count(self.cache_write_tokens)
+        reasoning = _count(self.reasoning_tokens)
+        if self.provider == "anthropic":
+            read += cached + cache_write
+        cached = min(cached, read)
+        cache_write = min(cache_write, read - cached)
+        if reasoning and self._reasons_on_top(read + written, reasoning):
+            written += reasoning
+        return TokenParts(
+            input=read - cached - cache_write,
+            cached_input=cached,
+            cache_write=cache_write,
+            output=max(written, reasoning),
+        )
+
+    def _reasons_on_top(self, without: int, reasoning: int) -> bool:
+        """Whether reasoning is missing from the output count: the total tells, else who counts."""
+        if self.total_tokens is not None:
+            return self.total_tokens >= without + reasoning
+        return self.provider in ("gemini", "grok")
+
+
+def _count(told: int | None) -> int:
+    return max(told or 0, 0)

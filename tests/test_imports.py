@@ -24,7 +24,7 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("delivery", "errors", "limits", "usage"),
-    ("cancellation", "chunks", "config", "conversation"),
+    ("cancellation", "chunks", "config", "conversation", "pricing"),
     ("answer", "stages", "transport"),
     ("providers",),
     ("_actors",),
@@ -48,6 +48,7 @@ ONLY_IN = {
     "click": {"cli"},
     "rich": {"cli"},
     "xllamacpp": {"local"},
+    "genai_prices": {"pricing"},
 }
 # A pure room never waits, reads no clock, rolls no dice and opens nothing.
 PURE = {"stages", "providers"}
@@ -128,7 +129,7 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp"} | {
+    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "pydantic"} | {
         f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
     }
     program = "import sys, gestura; print(*sys.modules)"

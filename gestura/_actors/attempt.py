@@ -25,15 +25,17 @@ from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
+from gestura._actors.waiting import speak_while_waiting
 from gestura.answer import Transcript
-from gestura.chunks import StreamChunk
+from gestura.chunks import FinishReason, ProviderEvent, StreamChunk
 from gestura.config import Timeouts
 from gestura.conversation import Request
 from gestura.errors import ErrorKind, Fault, InternalError, LimitExceeded, ProtocolError, TransportError
 from gestura.limits import Limits
 from gestura.providers import Provider, display_name
 from gestura.providers.faults import fault_of_response
-from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control
+from gestura.providers.waiting import SpeaksWhileWaiting
+from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control, Finish, Oddity
 from gestura.transport import HttpRequest, Transport
 
 __all__ = ["Attempt"]
@@ -43,6 +45,8 @@ BATCHES_IN_FLIGHT = 4
 
 SECONDS_TO_DRAIN = 0.1
 """How long a complete answer waits for the end of its body, so that the connection can serve the next request."""
+
+_NO_CONTENT = (*CONTROL_CLASSES, ProviderEvent)
 
 _log = logging.getLogger("gestura.attempt")
 
@@ -83,7 +87,7 @@ class Attempt:
     _read: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._outcome = AttemptOutcome(provider=self.name)
+        self._outcome = AttemptOutcome(provider=self.name, settings=self.provider.settings)
 
     async def run(self, request: Request) -> AttemptOutcome:
         """Ask, and deliver what comes. No failure of the provider or the network is raised.
@@ -115,6 +119,9 @@ class Attempt:
                     )
                     receive = next_receive
                 nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
+                if isinstance(self.provider, SpeaksWhileWaiting):
+                    words = self.provider.waiting_words
+                    nursery.start_soon(speak_while_waiting, self._progress, words, self.sink)
                 await self._forward(receive)
                 with trio.move_on_after(SECONDS_TO_DRAIN):
                     await self._read.wait()
@@ -132,6 +139,8 @@ class Attempt:
                     statistics=self.statistics[0],
                     max_error_body_bytes=self.limits.max_error_body_bytes,
                     on_connect=self._progress.connected,
+                    on_response=self._progress.response_began,
+                    on_bytes=self._progress.bytes_arrived,
                     on_refusal=self._refused,
                 )
             except TransportError as error:
@@ -163,17 +172,20 @@ class Attempt:
         return self.statistics[-1]
 
     def _note_content(self, deltas: Sequence[Any]) -> None:
-        if not all(isinstance(delta, CONTROL_CLASSES) for delta in deltas):
+        if not all(isinstance(delta, _NO_CONTENT) for delta in deltas):
             self._progress.content_arrived()
 
-    def _note(self, delta: Control) -> bool:
+    async def _note(self, delta: Control) -> bool:
         match delta:
             case Anomaly(oddity):
                 self.counts.oddities[oddity] += 1
             case Fault():
                 self._fail(delta)
             case _:
-                self._outcome.note(delta)
+                if isinstance(delta, Finish) and delta.reason is FinishReason.OTHER:
+                    self.counts.oddities[Oddity.UNKNOWN_FINISH_REASON] += 1
+                if update := self._outcome.note(delta):
+                    await self.sink.send(update)
         return self._outcome.complete
 
     def _fail(self, fault: Fault) -> None:

@@ -42,15 +42,31 @@ class Progress:
     Args:
         since: when the wait for `awaited` began.
         consumer_is_slow: the wait is the user's doing, so `idle` stands still.
+        connection: set once the connection stands.
+        response: set once the head of the response is there.
+        heard: when the provider last gave a sign of life, or the user had room for one again.
     """
 
     since: float = attrs.field(factory=trio.current_time)
     awaited: Awaited = Awaited.CONNECTION
     consumer_is_slow: bool = False
+    connection: trio.Event = attrs.field(factory=trio.Event, init=False)
+    response: trio.Event = attrs.field(factory=trio.Event, init=False)
+    heard: float = attrs.field(factory=trio.current_time, init=False)
 
     def connected(self) -> None:
         """The connection stands."""
         self._await(Awaited.FIRST_CONTENT)
+        self.connection.set()
+
+    def response_began(self) -> None:
+        """The head of the response is there."""
+        self.heard = trio.current_time()
+        self.response.set()
+
+    def bytes_arrived(self) -> None:
+        """A part of the body was read."""
+        self.heard = trio.current_time()
 
     def content_arrived(self) -> None:
         """Text, thinking or a part of a tool call was read."""
@@ -60,7 +76,7 @@ class Progress:
         """The user's channel is full, or has room again: the wait for the provider starts anew then."""
         self.consumer_is_slow = waiting
         if not waiting:
-            self.since = trio.current_time()
+            self.since = self.heard = trio.current_time()
 
     def _await(self, awaited: Awaited) -> None:
         self.awaited = awaited

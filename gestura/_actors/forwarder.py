@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
@@ -115,7 +115,7 @@ async def forward(
     statistics: ActorStatistics,
     on_wait: OnWait,
     on_chunk: Callable[[StreamChunk], None],
-    on_control: Callable[[Control], bool],
+    on_control: Callable[[Control], Awaitable[bool]],
 ) -> None:
     """Send chunks out and hand the rest to `on_control`, until the input ends or `on_control` says it is enough.
 
@@ -125,7 +125,8 @@ async def forward(
         statistics: counts to keep.
         on_wait: called with true before waiting for the user without end, and with false after it.
         on_chunk: called with each chunk that was delivered, or given up.
-        on_control: called with what is told by the ending; true means that the answer is complete.
+        on_control: called with what is told by the ending, in its place between the chunks, so that it may send one of
+            its own; true means that the answer is complete.
     """
     with receive:
         try:
@@ -133,7 +134,7 @@ async def forward(
                 statistics.batches += 1
                 for piece in batch:
                     if isinstance(piece, CONTROL_CLASSES):
-                        if on_control(piece):
+                        if await on_control(piece):
                             return
                     else:
                         statistics.items += 1

@@ -23,6 +23,8 @@ async def read_http(
     statistics: ActorStatistics,
     max_error_body_bytes: int,
     on_connect: Callable[[], None],
+    on_response: Callable[[], None],
+    on_bytes: Callable[[], None],
     on_refusal: Callable[[int, Mapping[str, str], bytes], None],
 ) -> None:
     """Put `request`; send each read of the body as a batch, until the body ends or nobody wants more.
@@ -36,6 +38,8 @@ async def read_http(
         statistics: counts to keep.
         max_error_body_bytes: how much to read of a body that is no stream.
         on_connect: called once a connection stands.
+        on_response: called once the head of the response is there.
+        on_bytes: called with each read of the body, before it is sent on.
         on_refusal: called with status, headers and the beginning of the body of a response that is no stream.
 
     Raises:
@@ -43,12 +47,14 @@ async def read_http(
     """
     with send:
         async with transport.open(request, on_connect=on_connect) as response:
+            on_response()
             data = await response.receive_some()
-            if _is_refusal(response, data):
+            if _is_refusal(request, response, data):
                 body = await _read_at_most(max_error_body_bytes, data, response)
                 on_refusal(response.status, response.headers, body)
                 return
             while data:
+                on_bytes()
                 statistics.batches += 1
                 statistics.items += len(data)
                 try:
@@ -58,14 +64,17 @@ async def read_http(
                 data = await response.receive_some()
 
 
-def _is_refusal(response: HttpResponse, data: bytes) -> bool:
+def _is_refusal(request: HttpRequest, response: HttpResponse, data: bytes) -> bool:
     """Whether the response is no stream: by its status, or a page or a JSON document under the name of one.
 
-    Some servers call their event streams JSON, so the content type alone does not decide.
+    Some servers call their event streams JSON, so the content type alone does not decide. Where the request accepts
+    JSON, lines of it are the stream, and an error among them is the decoder's to read.
     """
     if not 200 <= response.status < 300:  # RFC 9110, section 15.3
         return True
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if content_type in (media_type.strip() for media_type in request.headers.get("Accept", "").split(",")):
+        return False
     return content_type in ("application/json", "text/html") and data.lstrip()[:1] in (b"{", b"[", b"<")
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import attrs
 
 from gestura._actors.policy import is_retryable
-from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, PartialAnswer
+from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, PartialAnswer, TokenUsageUpdate
+from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
+from gestura.pricing import context_window, estimate_cost
+from gestura.providers import biller
 from gestura.stages.deltas import Anomaly, Control, Finish, ModelName, Terminal, Usage
-from gestura.usage import TokenUsage
+from gestura.usage import TokenUsage, TokenUsageStatus
 
 __all__ = ["AttemptOutcome", "ending_of", "error_of"]
 
@@ -19,19 +22,20 @@ class AttemptOutcome:
 
     Args:
         provider: the provider's name in the configuration.
+        settings: its settings; `None` where it is not configured.
         fault: what went wrong in it, if anything.
         finish: why the model stopped, as far as it was told.
-        usage: token counts, as far as they were told.
         model: which model answered.
         complete: the wire format's own end of an answer was read.
     """
 
     provider: str
+    settings: ProviderSettings | None = None
     fault: Fault | None = None
     finish: Finish | None = None
-    usage: TokenUsage | None = None
     model: str | None = None
     complete: bool = False
+    _counts: TokenUsage | None = attrs.field(default=None, init=False)
 
     @property
     def failure(self) -> Fault | None:
@@ -51,11 +55,26 @@ class AttemptOutcome:
             provider=self.provider,
         )
 
-    def note(self, delta: Control) -> None:
-        """Take in what a control delta tells of the answer. Anomalies tell nothing of it."""
+    @property
+    def usage(self) -> TokenUsage | None:
+        """Token counts, as far as they were told, and whose they are."""
+        if self._counts is None or self.settings is None:
+            return self._counts
+        return attrs.evolve(
+            self._counts, provider=biller(self.provider, self.settings), model=self.model or self.settings.model
+        )
+
+    def note(self, delta: Control) -> TokenUsageUpdate | None:
+        """Take in what a control delta tells of the answer. Anomalies tell nothing of it.
+
+        Returns:
+            What to show of it: new token counts, and nothing else.
+        """
         match delta:
             case Usage(usage):
-                self.usage = self.usage.updated(usage) if self.usage else usage
+                before, self._counts = self._counts, self._counts.updated(usage) if self._counts else usage
+                if self.usage is not None and self._counts != before:
+                    return _update(self.usage)
             case Finish():
                 self.finish = delta
             case ModelName(model):
@@ -66,6 +85,7 @@ class AttemptOutcome:
                 self.fail(delta)
             case Anomaly():
                 pass
+        return None
 
     def fail(self, fault: Fault) -> None:
         """Note why the attempt fails. The first reason is the cause; later ones follow from it."""
@@ -112,4 +132,17 @@ def error_of(
         attempts=attempts,
         usage=usage,
         partial=partial,
+    )
+
+
+def _update(usage: TokenUsage) -> TokenUsageUpdate:
+    """How full `usage` makes the context window of its model."""
+    used, limit = usage.parts().total, context_window(usage.provider, usage.model)
+    percentage = used * 100 // limit
+    return TokenUsageUpdate(
+        estimated=used,
+        limit=limit,
+        percentage=percentage,
+        status=TokenUsageStatus.of(percentage),
+        estimated_cost=estimate_cost(usage),
     )

@@ -40,7 +40,10 @@ QUESTION = Request(
 
 @click.command()
 def demo() -> None:
-    """Stream from a real model on this machine, where one is installed, then take a tour with a simulated one."""
+    """Watch a real model answer, then tour a simulated one.
+
+    The real model runs on this machine, where it is installed; nothing outside of it is asked, and no key is needed.
+    """
     run_until_interrupted(_Demo().run)
 
 

@@ -20,7 +20,10 @@ __all__ = ["simulate"]
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1; a free one unless told.")
 def simulate(scenarios: Sequence[Path], port: int) -> None:
-    """Serve simulated models until Ctrl-C: those that come with gestura, and one for each SCENARIO.toml."""
+    """Play a provider on this machine, until Ctrl-C.
+
+    It serves the models that come with gestura, and one for each SCENARIO.toml.
+    """
     try:
         served = [*built_in_scenarios(), *map(load_scenario, scenarios)]
         run(served, port=port, announce=_announce)
@@ -34,5 +37,5 @@ def _announce(simulator: Simulator) -> None:
     models = simulator.models
     click.echo(f"Listening on {simulator.url} (Ctrl-C ends it)")
     click.echo(f"Models: {', '.join(models)}")
-    click.echo(f"Try: OPENAI_BASE_URL={simulator.url} OPENAI_API_KEY=any gestura ask --model {models[0]} Hi")
+    click.echo(f"Try: OPENAI_BASE_URL={simulator.url} OPENAI_API_KEY=any gestura ask --model {models[-1]} Hi")
     sys.stdout.flush()

@@ -14,23 +14,29 @@ from typing import Final, Protocol
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.limits import Limits
+from gestura.providers.anthropic import AnthropicMessages
+from gestura.providers.gemini import Gemini
+from gestura.providers.ollama import Ollama
 from gestura.providers.openai_chat import OpenAIChat
 from gestura.stages import Stage
 from gestura.stages.deltas import Delta, Frame
 from gestura.transport import HttpRequest
 
-__all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "display_name"]
+__all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "biller", "display_name"]
 
 
 class Provider(Protocol):
-    """One way of speaking to a model, under one set of settings."""
+    """One way of speaking to a model, under one set of settings.
+
+    One whose models are slow to wake may have `waiting_words`, too: see `gestura.providers.waiting`.
+    """
 
     @property
     def settings(self) -> ProviderSettings:
         """Its address, key and model."""
 
     def ask(self, request: Request) -> HttpRequest:
-        """The HTTP request that puts `request` to the model.
+        """The HTTP request that puts `request` to the model. Its `Accept` names the media types that are an answer.
 
         Raises:
             ConfigError: the settings are incomplete, or this provider can't express the request.
@@ -46,7 +52,14 @@ class Provider(Protocol):
 ProviderFactory = Callable[[ProviderSettings], Provider]
 """Makes the provider for one stream. May choose by the settings: the same name, another wire for another model."""
 
-BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType({"openai_chat": OpenAIChat})
+BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType(
+    {
+        "openai_chat": OpenAIChat,
+        "anthropic": AnthropicMessages,
+        "gemini": Gemini,
+        "ollama": Ollama,
+    }
+)
 """What gestura speaks, by the `kind` that settings name."""
 
 _DISPLAY_NAMES: Final = {
@@ -57,7 +70,25 @@ _DISPLAY_NAMES: Final = {
     "ollama": "Ollama",
 }
 
+_BILLERS: Final = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+    "grok": "grok",
+    "grok_chat": "grok",
+    "grok_responses": "grok",
+    "ollama": "ollama",
+}
+
 
 def display_name(name: str) -> str:
     """A configured provider's name as messages write it."""
     return _DISPLAY_NAMES.get(name, name)
+
+
+def biller(name: str, settings: ProviderSettings) -> str:
+    """Who counts and bills the tokens of the provider that is configured as `name`.
+
+    A kind that only one provider speaks tells it; for the kinds that many servers speak the name has to.
+    """
+    return _BILLERS.get(settings.kind, name)

@@ -29,6 +29,7 @@ MESSAGE_CHARACTERS: Final = 2000
 _QUOTA_CODE: Final = re.compile(
     r"insufficient_(?:user_)?(?:quota|balance|credit|funds)|quota_exceeded|exceeded_current_quota|credit_balance"
     r"|spend_limit|usage_limit|billing|payment_required|arrearage|blocked_api_access"
+    r"|per_?day"  # Gemini: a quota that the next minute does not refill
 )
 _QUOTA_WORDS: Final = re.compile(
     r"credit balance|insufficient (?:balance|credit|funds)|used all available credits|spend(?:ing)? limit"
@@ -57,6 +58,7 @@ _BY_STATUS: Final = {
     401: ErrorKind.AUTHENTICATION,
     402: ErrorKind.QUOTA,
     403: ErrorKind.AUTHENTICATION,
+    499: ErrorKind.SERVER,  # "cancelled", and not by us, who read it
     503: ErrorKind.OVERLOADED,
     529: ErrorKind.OVERLOADED,
 }
@@ -128,7 +130,8 @@ def fault_of_response(endpoint: str, status: int, headers: Mapping[str, str], bo
         kind, message = ErrorKind.PROTOCOL, "the answer is no event stream"
     else:
         told_status = _status(error) if 200 <= status < 300 else status
-        kind = classify(status=told_status, code=" ".join(codes), message=message or _plain_text(body, headers))
+        words = " ".join([*codes, *_quotas(error)])
+        kind = classify(status=told_status, code=words, message=message or _plain_text(body, headers))
     if 300 <= status < 400:
         message = _redirect(headers)
     return Fault(
@@ -137,7 +140,7 @@ def fault_of_response(endpoint: str, status: int, headers: Mapping[str, str], bo
         status=status,
         code=codes[0] if codes else None,
         request_id=headers.get("x-request-id") or headers.get("request-id") or None,
-        retry_after=retry_after_seconds(headers, now),
+        retry_after=retry_after_seconds(headers, now) or _retry_delay(error),
         should_retry={"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower()),
     )
 
@@ -150,11 +153,13 @@ def fault_in_stream(error: Any, *, answering: bool = False) -> Fault:
         answering: the model had begun to answer.
     """
     codes, message, status = _codes(error), _message(error), _status(error)
+    words = " ".join([*codes, *_quotas(error)])
     return Fault(
-        kind=classify(status=status, code=" ".join(codes), message=message, answering=answering),
+        kind=classify(status=status, code=words, message=message, answering=answering),
         message=message or f"the provider reported an error without a message ({codes[0] if codes else 'no code'})",
         status=status,
         code=codes[0] if codes else None,
+        retry_after=_retry_delay(error),
     )
 
 
@@ -233,6 +238,26 @@ def _status(error: Any) -> int | None:
     found = (error.get(name) for name in ("status_code", "code", "status"))
     numbers = (str(number) for number in found if isinstance(number, int | str))
     return next((int(number) for number in numbers if re.fullmatch("[45][0-9][0-9]", number)), None)
+
+
+def _details(error: Any) -> list[dict[str, Any]]:
+    """Google's typed details of an error (google/rpc/error_details.proto)."""
+    details = error.get("details") if isinstance(error, dict) else None
+    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
+
+
+def _quotas(error: Any) -> list[str]:
+    """The names of the quotas that were exceeded (`QuotaFailure`); they say per minute or per day."""
+    lists = (detail.get("violations") for detail in _details(error))
+    found = (each.get("quotaId") for many in lists if isinstance(many, list) for each in many if isinstance(each, dict))
+    return [name[:MESSAGE_CHARACTERS] for name in found if isinstance(name, str)]
+
+
+def _retry_delay(error: Any) -> float | None:
+    """How long to wait, in seconds, as an error says it (`RetryInfo`): `"36s"`."""
+    found = (detail.get("retryDelay") for detail in _details(error))
+    delays = (_number(delay.removesuffix("s")) for delay in found if isinstance(delay, str))
+    return next((delay for delay in delays if delay), None)
 
 
 def _plain_text(body: bytes, headers: Mapping[str, str]) -> str:

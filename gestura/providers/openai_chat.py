@@ -21,9 +21,10 @@ import msgspec
 from gestura.chunks import FinishReason, Refusal, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
-from gestura.errors import ConfigError, ProtocolError
+from gestura.errors import ProtocolError
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, InputCutOff
+from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.stages import Stage
@@ -76,11 +77,13 @@ class OpenAIChat:
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}
         if settings.api_key:
             headers["Authorization"] = f"Bearer {settings.api_key}"
-        return HttpRequest(
-            url=endpoint_url(settings.base_url or "https://api.openai.com", "v1", "chat/completions"),
-            headers=headers,
-            body=_encoded(request_body(request, settings.model)),
+        url = endpoint_url(
+            settings.base_url or "https://api.openai.com",
+            "v1",
+            "chat/completions",
+            sends_secrets=bool(settings.api_key or settings.headers),
         )
+        return HttpRequest(url=url, headers=headers, body=encoded(request_body(request, settings.model)))
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
         return SseFramer(limits)
@@ -119,15 +122,6 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
         ]
         body["tool_choice"] = "auto"
     return {**body, **request.extra}
-
-
-def _encoded(body: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(body)
-    except (TypeError, ValueError, RecursionError) as error:
-        # An encoding error holds the text it failed on.
-        reason = "half of a surrogate pair in a text" if isinstance(error, UnicodeEncodeError) else str(error)
-        raise ConfigError(f"the request can't be written as JSON: {reason}") from None
 
 
 class _Function(msgspec.Struct, gc=False):

@@ -99,6 +99,7 @@ class Oddity(enum.Enum):
 
     UNKNOWN_EVENT = "unknown_event"
     UNEXPECTED_SHAPE = "unexpected_shape"
+    UNKNOWN_FINISH_REASON = "unknown_finish_reason"
     OTHER_CHOICE = "other_choice"
     ORPHAN_THINK_TAG = "orphan_think_tag"
     NAMELESS_TOOL_CALL = "nameless_tool_call"

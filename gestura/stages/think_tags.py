@@ -8,8 +8,8 @@ A closer as the first tag means that the stream opened inside thinking (a chat t
 shown can't be recalled, and holding text back would cost every answer its liveliness: so the closer is dropped, an
 `Anomaly` is counted, and `starts_inside=True` is there for such models. `split_think_blocks` sees the whole and needs
 no setting. Any later closer without an opener is text. A provider that sends reasoning of its own does not use tags:
-after its first `Thinking`, all text is text. `Usage`, `ModelName` and `Anomaly`, which some servers send with every
-event, may stand inside a split tag; before any other delta the beginning of a tag is released.
+after its first `Thinking`, all text is text. `Usage`, `ModelName`, `Anomaly` and `ProviderEvent`, which may come with
+every event, may stand inside a split tag; before any other delta the beginning of a tag is released.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gestura.chunks import Text, Thinking
+from gestura.chunks import ProviderEvent, Text, Thinking
 from gestura.errors import ConfigError
 from gestura.stages.deltas import Anomaly, Delta, ModelName, Oddity, Usage
 
@@ -82,7 +82,7 @@ class ThinkTagParser:
         return out
 
     def _pass(self, delta: Delta, out: list[Delta]) -> None:
-        if not isinstance(delta, Usage | ModelName | Anomaly):
+        if not isinstance(delta, Usage | ModelName | Anomaly | ProviderEvent):
             self._release(out)
         if isinstance(delta, Thinking) and delta.text:
             self._native = True

@@ -34,14 +34,15 @@ def replay(reads: Iterable[bytes], provider: Provider, *, limits: Limits = DEFAU
         provider: what reads it; its settings name it in the ending.
         limits: how much to hold.
     """
-    outcome = AttemptOutcome(provider=provider.settings.kind)
+    outcome = AttemptOutcome(provider=provider.settings.kind, settings=provider.settings)
     stages = fuse(*(actor.stage for actor in stage_actors(provider, limits)))
     for batch in _batches(stages, reads, outcome):
         for piece in batch:
             if not isinstance(piece, CONTROL_CLASSES):
                 yield piece
                 continue
-            outcome.note(piece)
+            if update := outcome.note(piece):
+                yield update
             if outcome.complete:
                 yield ending_of(outcome)
                 return

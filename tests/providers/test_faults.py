@@ -419,6 +419,40 @@ def test_an_error_inside_a_stream_is_read_like_a_response(error, kind, message, 
     assert (kind, message, status, code) == (fault.kind, fault.message, fault.status, fault.code)
 
 
+def exhausted(*quotas: str, delay: Any = "36.5s") -> dict[str, Any]:
+    """Gemini's error for quotas that are used up."""
+    failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": q} for q in quotas]}
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    return {"code": 429, "message": "Quota.", "status": "RESOURCE_EXHAUSTED", "details": [failure, retry]}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "retry_after"),
+    [
+        (exhausted("GenerateRequestsPerMinutePerProjectPerModel-FreeTier"), RATE_LIMITED, 36.5),
+        (exhausted("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), QUOTA, 36.5),
+        (exhausted("Minute", "TokensPerDay"), QUOTA, 36.5),
+        (exhausted(delay="0s"), RATE_LIMITED, None),
+        (exhausted(delay=5), RATE_LIMITED, None),
+        ({"code": 429, "details": {"retryDelay": "5s"}}, RATE_LIMITED, None),
+        ({"code": 429, "details": ["5s", {"violations": [None]}, {"violations": 5}]}, RATE_LIMITED, None),
+        ({"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}, SERVER, None),
+    ],
+)
+def test_google_says_more_in_its_details(error, kind, retry_after):
+    """Which quota is used up decides whether waiting helps, and the wait itself stands in the error; HTTP or stream."""
+    faults = (fault_in_stream(error), refused(error["code"], {"error": error}))
+
+    assert [(kind, retry_after)] * 2 == [(fault.kind, fault.retry_after) for fault in faults]
+
+
+def test_a_hint_in_the_headers_goes_before_one_in_the_body():
+    """The header `Retry-After` is every provider's; the body's hint stands in where it is absent."""
+    body = {"error": exhausted()}
+
+    assert [7.0, 36.5] == [refused(429, body, Retry_After="7").retry_after, refused(429, body).retry_after]
+
+
 # Anything at all.
 
 NAMES = st.sampled_from(["error", "message", "detail", "msg", "code", "type", "status", "metadata", "raw"])

@@ -151,6 +151,14 @@ def test_it_posts_to_the_endpoint_below_the_base_url(base_url, url):
     assert ("POST", url) == (request.method, request.url)
 
 
+@pytest.mark.parametrize("secret", [{"api_key": KEY}, {"api_key": "", "headers": {"api-key": KEY}}])
+def test_plain_http_to_another_machine_is_for_servers_without_keys(secret):
+    """A server in the local network is asked over plain HTTP, unless a key or a header would go there in the clear."""
+    assert "http://192.168.0.9:8000/v1/chat/completions" == asked(api_key="", base_url="http://192.168.0.9:8000").url
+    with pytest.raises(ConfigError, match="in the clear"):
+        asked(base_url="http://192.168.0.9:8000", **secret)
+
+
 # How it reads.
 
 

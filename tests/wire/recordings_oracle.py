@@ -49,8 +49,8 @@ def read_officially(base_url: str) -> dict[str, Reading | None]:
         try:
             with client.chat.completions.create(model="m", messages=[], stream=True) as stream:
                 chunks.extend(stream)
-        except openai.APIError as failure:
-            error = failure.message
+        except (openai.APIError, ValueError) as failure:
+            error = getattr(failure, "message", type(failure).__name__)
     return {"chunks": _added_up(chunks, error), "accumulator": _accumulated(chunks, error)}
 
 
@@ -58,7 +58,7 @@ def _added_up(chunks: Sequence[ChatCompletionChunk], error: str | None) -> Readi
     text, refusal, reasoning = "", "", ""
     calls: dict[int | None, list[str]] = {}
     finish_reason = None
-    for choice in (choice for chunk in chunks for choice in chunk.choices if choice.index == 0):
+    for choice in (choice for chunk in chunks for choice in chunk.choices or () if choice.index == 0):
         delta = choice.delta
         text += delta.content if isinstance(delta.content, str) else ""
         refusal += delta.refusal or ""
@@ -86,9 +86,9 @@ def _accumulated(chunks: Sequence[ChatCompletionChunk], error: str | None) -> Re
     try:
         for chunk in chunks:
             state.handle_chunk(chunk)
-    except TypeError:
+        completion = state.current_completion_snapshot
+    except (TypeError, AssertionError):
         return None
-    completion = state.current_completion_snapshot
     choice = completion.choices[0]
     message = choice.message
     return Reading(

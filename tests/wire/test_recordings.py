@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from recordings_oracle import Reading, read_officially
@@ -59,14 +60,13 @@ DIFFERENCES = {
 """Where the official package reads a recording otherwise than we do: in which field, which of its readers, and why."""
 
 
-async def replayed(
-    recording, **settings
+async def asked(
+    wire: bytes, content_type: str | None = None, **settings
 ) -> tuple[list[gestura.StreamChunk], gestura.StreamStatistics, dict[str, Reading | None]]:
-    """What comes of a recording: chunks and statistics of the public client, and the official readings."""
-    wire = recording.read()
+    """What comes of an answer: chunks and statistics of the public client, and the official readings."""
     pieces = [wire[start : start + READ_BYTES] for start in range(0, len(wire), READ_BYTES)]
     response = head(
-        Content_Type=recording.manifest["content_type"] or "text/event-stream",
+        Content_Type=content_type or "text/event-stream",
         Transfer_Encoding="chunked",
         Connection="close",
     )
@@ -127,7 +127,7 @@ async def test_the_official_package_reads_the_same(recording):
 
     Where the table of differences names a field, it does differ. Arguments are JSON objects, and nothing is strange.
     """
-    chunks, statistics, official = await replayed(recording, think_tags=())
+    chunks, statistics, official = await asked(recording.read(), recording.manifest["content_type"], think_tags=())
     ours = reading(chunks)
     rows = [(field, readers) for (name, field), (readers, _) in DIFFERENCES.items() if name == stem(recording)]
     known = {reader: {field for field, readers in rows if reader in readers} for reader in official}
@@ -149,12 +149,57 @@ def test_the_table_of_differences_has_no_dead_rows(recordings):
 async def test_tagged_reasoning_is_told_apart(recordings):
     """With the think-tag parser on, text and thinking are the two halves of what the official package calls text."""
     (recording,) = [each for each in recordings("openai_chat") if "think_tags" in each.manifest["features"]]
-    chunks, _, official = await replayed(recording)
+    chunks, _, official = await asked(recording.read())
     ours = reading(chunks)
 
     assert split_think_blocks(official["chunks"].text) == (ours.text, ours.reasoning)
     assert ours.text
     assert ours.reasoning
+
+
+def event(content: str, finish_reason: str | None = None) -> bytes:
+    """An event of an answer, with every field that OpenAI's reference requires."""
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish_reason}
+    chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+HELLO, WORLD = event("Hello"), event(" world", "stop")
+ANSWER = Reading(text="Hello world", finish_reason="stop", model="m")
+
+
+@pytest.mark.parametrize(
+    ("wire", "ours", "theirs"),
+    [
+        (HELLO + WORLD, ANSWER, ANSWER),
+        (HELLO + WORLD.rstrip(), ANSWER, Reading(text="Hello", model="m")),
+        (b"\xef\xbb\xbf" + HELLO + WORLD, ANSWER, attrs.evolve(ANSWER, text=" world")),
+        (
+            HELLO.replace(b"llo", b"ll\xff") + WORLD,
+            attrs.evolve(ANSWER, text="Hell\ufffd world"),
+            Reading(error="UnicodeDecodeError"),
+        ),
+        (HELLO + b"event: ping\n\n" + WORLD, ANSWER, Reading(text="Hello", model="m", error="JSONDecodeError")),
+        (
+            HELLO,
+            Reading(text="Hello", error="the stream ended before the answer did"),
+            Reading(text="Hello", model="m"),
+        ),
+        (
+            HELLO + b'data: {"object":"error","message":"boom"}\n\ndata: [DONE]\n\n',
+            Reading(text="Hello", error="boom"),
+            Reading(text="Hello", model="m"),
+        ),
+    ],
+    ids=["plain", "no blank line", "BOM", "broken UTF-8", "event without data", "cut off", "error by itself"],
+)
+async def test_the_official_package_gets_some_bytes_wrong(wire, ours, theirs):
+    """Where a server or a network does what the standard foresees, ours is the reading that the standard gives."""
+    chunks, _, official = await asked(wire)
+
+    assert ours.error is None or ours.error in chunks[-1].message
+    assert attrs.evolve(ours, error=None) == attrs.evolve(reading(chunks), error=None)
+    assert theirs == official["chunks"]
 
 
 # The same bytes without a network.

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from gestura.simulator.scenario import Scenario
+from gestura.simulator.voices.anthropic import AnthropicVoice
+from gestura.simulator.voices.gemini import GeminiVoice
+from gestura.simulator.voices.ollama import OllamaVoice
 from gestura.simulator.voices.openai_chat import OpenAIChatVoice
 
 __all__ = ["VOICES", "Voice"]
@@ -39,5 +42,10 @@ class Voice(Protocol):
         """The body of an HTTP error, JSON as the provider writes it."""
 
 
-VOICES: Final[Mapping[str, Voice]] = {"openai_chat": OpenAIChatVoice()}
+VOICES: Final[Mapping[str, Voice]] = {
+    "openai_chat": OpenAIChatVoice(),
+    "anthropic": AnthropicVoice(),
+    "gemini": GeminiVoice(),
+    "ollama": OllamaVoice(),
+}
 """Every voice by the name of its wire format."""

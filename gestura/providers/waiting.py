@@ -1,0 +1,36 @@
+"""What is said while a provider is silent: for one whose models take minutes to load, silence is no failure.
+
+A provider that has words for it has a property `waiting_words` beside the members of `Provider`; most have none.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import attrs
+
+__all__ = ["SpeaksWhileWaiting", "WaitingWords"]
+
+
+@attrs.frozen(kw_only=True)
+class WaitingWords:
+    """Messages of the `Status` chunks that fill a silence.
+
+    Args:
+        connected: told once, when the connection stands.
+        loading: told at intervals until the response begins.
+        working: told at intervals in which nothing of the response arrives.
+    """
+
+    connected: str
+    loading: str
+    working: str
+
+
+@runtime_checkable
+class SpeaksWhileWaiting(Protocol):
+    """A provider that has words for its silence."""
+
+    @property
+    def waiting_words(self) -> WaitingWords:
+        """What to say."""
