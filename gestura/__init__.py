@@ -9,6 +9,7 @@ from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
+from gestura.chunk_json import from_json, to_json
 from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
 from gestura.chunks import __all__ as _chunk_names
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
@@ -61,7 +62,9 @@ __all__ = [
     "ToolCall",
     "TransportError",
     "assistant",
+    "from_json",
     "open_client",
     "split_think_blocks",
+    "to_json",
     "user",
 ]

@@ -20,6 +20,7 @@ from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig
 from gestura.conversation import Prompt, Request, continuation
+from gestura.errors import ConfigError
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.transport import Transport
 
@@ -101,7 +102,12 @@ class Client:
             provider: whom to ask; the one that was asked before unless told.
             model: as in `stream`.
             token: as in `stream`. The token that paused stays paused: give another.
+
+        Raises:
+            ConfigError: `paused` holds no request; one that a stream ended with does.
         """
+        if paused.request is None:
+            raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
         request = continuation(paused.request, paused.partial)
         async with self.stream(request, provider=provider or paused.provider, model=model, token=token) as chunks:
             yield chunks

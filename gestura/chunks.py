@@ -1,8 +1,5 @@
 """What comes out of a stream: `StreamChunk`, one frozen attrs class per kind, each with its `Delivery`.
 
-Every chunk goes to JSON and back: `to_json(Text("hi"))` is `{"type": "text", "text": "hi"}`, and `from_json` gives the
-same chunk again. The tag is the class's name in snake case; optional fields that are empty are left out.
-
 An *ending* is the last chunk of a stream, and nothing follows it: `Done`, `Cancelled`, `Paused`, `Error` or
 `ContextOverflow`.
 """
@@ -10,14 +7,33 @@ An *ending* is the last chunk of a stream, and nothing follows it: `Done`, `Canc
 from __future__ import annotations
 
 import enum
-import re
-from typing import Any, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_unstructure_fn, override
-from cattrs.strategies import configure_tagged_union
 
+from gestura.agent_chunks import (
+    AgentLoopIteration,
+    ConfigRequest,
+    ContextCompacted,
+    MemoryBankSaved,
+    Narration,
+    NarrationStage,
+    PublicNarration,
+    ReflectionComplete,
+    ReflectionStarted,
+    RuntimeSnapshot,
+    RuntimeTask,
+    ShellLifecycle,
+    ShellOutput,
+    ShellOutputStream,
+    ShellProcessState,
+    ShellSessionLifecycle,
+    ShellSessionState,
+    TaskRuntimeSnapshot,
+    ToolBlocked,
+    ToolCallResult,
+    ToolConfirmationRequired,
+)
 from gestura.conversation import Request, ToolCall
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
@@ -65,8 +81,6 @@ __all__ = [
     "ToolCallResult",
     "ToolCallStart",
     "ToolConfirmationRequired",
-    "from_json",
-    "to_json",
 ]
 
 
@@ -142,235 +156,6 @@ class ToolCallEnd:
 
     delivery: ClassVar = Delivery.LOSSLESS
     id: str
-
-
-# What an agent that embeds gestura says.
-
-
-class NarrationStage(enum.Enum):
-    """What part of its work an agent speaks of."""
-
-    CONTEXT = "context"
-    PLANNING = "planning"
-    EXECUTION = "execution"
-    VERIFICATION = "verification"
-    BLOCKED = "blocked"
-    PROGRESS = "progress"
-
-
-@attrs.frozen
-class PublicNarration:
-    """What an agent tells its user about its work."""
-
-    title: str
-    message: str
-    summary: str | None = None
-    reason: str | None = None
-    next_step: str | None = None
-    evidence: list[str] = attrs.field(factory=list)
-
-
-@attrs.frozen
-class Narration:
-    """An agent speaks of its work."""
-
-    delivery: ClassVar = Delivery.IF_ROOM
-    narration: PublicNarration
-    stage: NarrationStage
-
-
-@attrs.frozen
-class ToolCallResult:
-    """What a tool gave back. `duration_ms` is wall time in milliseconds."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    name: str
-    success: bool
-    output: str
-    duration_ms: int
-
-
-@attrs.frozen
-class ToolConfirmationRequired:
-    """A tool waits for somebody to allow it."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    confirmation_id: str
-    tool_name: str
-    tool_args: str
-    description: str
-    risk_level: str
-    category: str
-
-
-@attrs.frozen
-class ToolBlocked:
-    """A tool was not run."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    tool_name: str
-    reason: str
-
-
-@attrs.frozen
-class AgentLoopIteration:
-    """A turn of the agent's loop begins; `iteration` counts from 0."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    iteration: int
-
-
-@attrs.frozen
-class ContextCompacted:
-    """The conversation was shortened. `tokens_saved` is an estimate."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    messages_before: int
-    messages_after: int
-    tokens_saved: int
-    summary: str
-
-
-@attrs.frozen
-class ConfigRequest:
-    """The agent asks for a setting to be read or changed."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    operation: str
-    key: str
-    value: str | None = None
-    requires_confirmation: bool = attrs.field(kw_only=True)
-
-
-@attrs.frozen
-class MemoryBankSaved:
-    """Messages were written to a file for a later session."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    file_path: str
-    session_id: str
-    summary: str
-    messages_saved: int
-
-
-@attrs.frozen
-class ReflectionStarted:
-    """The agent looks back on its work."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    reason: str
-
-
-@attrs.frozen
-class ReflectionComplete:
-    """What the agent learned, and whether it was stored and promoted."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    summary: str
-    stored: bool
-    promoted: bool
-
-
-@attrs.frozen
-class RuntimeTask:
-    """One task of an agent's plan."""
-
-    id: str
-    name: str
-    status: str
-
-
-@attrs.frozen
-class RuntimeSnapshot:
-    """Where an agent's plan stands."""
-
-    root_task_id: str
-    current_task: RuntimeTask | None = None
-    ready_tasks: list[RuntimeTask] = attrs.field(factory=list)
-    parallel_ready_tasks: list[RuntimeTask] = attrs.field(factory=list)
-    blocked_tasks: list[RuntimeTask] = attrs.field(factory=list)
-    open_tasks: list[RuntimeTask] = attrs.field(factory=list)
-    completed_tasks: list[RuntimeTask] = attrs.field(factory=list)
-    missing_requirements: list[str] = attrs.field(factory=list)
-    status_message: str | None = None
-
-
-@attrs.frozen
-class TaskRuntimeSnapshot:
-    """An agent shows its plan."""
-
-    delivery: ClassVar = Delivery.IF_ROOM
-    snapshot: RuntimeSnapshot
-
-
-class ShellOutputStream(enum.Enum):
-    """Which of a process's outputs."""
-
-    STDOUT = "stdout"
-    STDERR = "stderr"
-
-
-class ShellProcessState(enum.Enum):
-    """What became of a process."""
-
-    STARTED = "started"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-
-
-class ShellSessionState(enum.Enum):
-    """What a shell session is doing."""
-
-    STARTING = "starting"
-    IDLE = "idle"
-    BUSY = "busy"
-    INTERRUPTING = "interrupting"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-@attrs.frozen(kw_only=True)
-class ShellOutput:
-    """What a process wrote."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    process_id: str
-    shell_session_id: str | None = None
-    stream: ShellOutputStream
-    data: str
-
-
-@attrs.frozen(kw_only=True)
-class ShellLifecycle:
-    """A process began, ended or changed its state."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    process_id: str
-    shell_session_id: str | None = None
-    state: ShellProcessState
-    exit_code: int | None = None
-    duration_ms: int | None = None
-    command: str
-    cwd: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class ShellSessionLifecycle:
-    """A shell session changed its state."""
-
-    delivery: ClassVar = Delivery.LOSSLESS
-    shell_session_id: str
-    state: ShellSessionState
-    cwd: str | None = None
-    active_process_id: str | None = None
-    active_command: str | None = None
-    available_for_reuse: bool
-    interactive: bool
-    user_managed: bool
 
 
 # How the stream itself goes.
@@ -531,8 +316,8 @@ class Paused:
     delivery: ClassVar = Delivery.LOSSLESS
     usage: TokenUsage | None = None
     partial: PartialAnswer | None = None
-    request: Request
-    provider: str
+    request: Request | None = None
+    provider: str | None = None
     model: str | None = None
 
 
@@ -608,48 +393,6 @@ StreamChunk = (
     | Ending
 )
 """What the user receives."""
-
-
-def _tag(chunk_class: type) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", chunk_class.__name__).lower()
-
-
-def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=False)
-
-    def without_empty_fields(cls: type) -> Any:
-        always: Any = {f.name: override(omit_if_default=False) for f in attrs.fields(cls) if f.metadata.get("always")}
-        return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **always)
-
-    converter.register_unstructure_hook_factory(attrs.has, without_empty_fields)
-    configure_tagged_union(StreamChunk, converter, tag_name="type", tag_generator=_tag)
-    return converter
-
-
-_converter = _make_converter()
-
-
-def to_json(chunk: StreamChunk) -> dict[str, Any]:
-    """The chunk as a JSON object, its kind under `"type"`.
-
-    >>> to_json(Text("hi"))
-    {'type': 'text', 'text': 'hi'}
-    """
-    tagged: dict[str, Any] = _converter.unstructure(chunk, unstructure_as=StreamChunk)
-    return {"type": tagged.pop("type"), **tagged}
-
-
-def from_json(value: dict[str, Any]) -> StreamChunk:
-    """The chunk that `to_json` made the JSON object of.
-
-    Raises:
-        cattrs.BaseValidationError, KeyError: the object is not one.
-
-    >>> from_json({"type": "text", "text": "hi"})
-    Text(text='hi')
-    """
-    chunk: StreamChunk = _converter.structure(value, StreamChunk)  # type: ignore[arg-type]  # a union is not a type
-    return chunk
 
 
 CHUNK_CLASSES: tuple[type[StreamChunk], ...] = get_args(StreamChunk)

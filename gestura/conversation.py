@@ -92,7 +92,7 @@ class Sampling:
     top_p: float | None = None
     max_output_tokens: int | None = None
     seed: int | None = None
-    stop: Sequence[str] = ()
+    stop: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -24,7 +24,9 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("delivery", "errors", "limits", "usage"),
-    ("cancellation", "chunks", "config", "conversation", "pricing"),
+    ("agent_chunks", "cancellation", "config", "conversation", "pricing"),
+    ("chunks",),
+    ("chunk_json",),
     ("answer", "stages", "transport"),
     ("providers",),
     ("_actors",),

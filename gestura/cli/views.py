@@ -14,6 +14,7 @@ from typing import Protocol
 import attrs
 import click
 
+from gestura.chunk_json import to_json
 from gestura.chunks import (
     Cancelled,
     ContextOverflow,
@@ -30,7 +31,6 @@ from gestura.chunks import (
     ToolCallArgs,
     ToolCallEnd,
     ToolCallStart,
-    to_json,
 )
 from gestura.cli.terminal_text import visible, visible_line
 from gestura.usage import TokenUsage

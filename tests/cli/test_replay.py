@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gestura import Error, ProviderSettings, StreamChunk, StreamingConfig, open_client
-from gestura.chunks import from_json
+from gestura.chunk_json import from_json
 from gestura.cli import main
 from gestura.providers import BUILTIN_PROVIDERS
 from gestura.simulator import Scenario, open_simulator

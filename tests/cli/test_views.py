@@ -26,7 +26,7 @@ from gestura import (
     ToolCallEnd,
     ToolCallStart,
 )
-from gestura.chunks import from_json
+from gestura.chunk_json import from_json
 from gestura.cli.terminal_text import visible
 from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View, describe
 
