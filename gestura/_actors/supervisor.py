@@ -15,6 +15,7 @@ from gestura._actors.statistics import Counts, StreamStatistics
 from gestura.chunks import Ending, Error, Status
 from gestura.config import StreamingConfig
 from gestura.conversation import Request
+from gestura.environment import how_to_configure
 from gestura.errors import ConfigError, ErrorKind
 from gestura.providers import ProviderFactory
 from gestura.transport import Transport
@@ -34,6 +35,7 @@ class Supervisor:
         transport: opens requests.
         outlet: where chunks go.
         counts: counts of the stream to keep.
+        raw: show the providers' own events, too.
     """
 
     config: StreamingConfig
@@ -41,6 +43,7 @@ class Supervisor:
     transport: Transport
     outlet: Outlet
     counts: Counts
+    raw: bool = False
     ending: Ending | None = attrs.field(default=None, init=False)
     """The last chunk, once it is known; the outlet is closed then."""
 
@@ -90,13 +93,11 @@ class Supervisor:
             limits=self.config.limits,
             started=trio.current_time(),
             counts=self.counts,
+            raw=self.raw,
         )
         return self._attempt
 
 
 def not_configured(name: str) -> str:
-    """How to configure a provider that isn't."""
-    variables = {"openai": "OPENAI_API_KEY"}
-    variable = variables.get(name)
-    how = f"set {variable}" if variable else f"give StreamingConfig.providers an entry {name!r}"
-    return f"LLM provider '{name}' is not configured: {how}"
+    """That a provider isn't configured, and how to do it."""
+    return f"LLM provider '{name}' is not configured: {how_to_configure(name)}"
