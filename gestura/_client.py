@@ -44,6 +44,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        raw: bool = False,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -55,6 +56,7 @@ class Client:
             provider: which of the configured providers to ask; the primary one unless told.
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
+            raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
 
         Raises:
             ConfigError: the prompt is empty or none.
@@ -78,6 +80,7 @@ class Client:
             outlet=Outlet(send, counts),
             interrupt=Interrupt(token),
             counts=counts,
+            raw=raw,
         )
         with bare_errors():
             async with trio.open_nursery() as nursery:
@@ -134,6 +137,7 @@ class Client:
         *,
         provider: str | None = None,
         model: str | None = None,
+        raw: bool = False,
     ) -> None:
         """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
 
@@ -144,12 +148,13 @@ class Client:
             send: where chunks go.
             provider: as in `stream`.
             model: as in `stream`.
+            raw: as in `stream`.
 
         Raises:
             ConfigError: the prompt is empty or none.
         """
         with send:
-            async with self.stream(prompt, provider=provider, model=model) as chunks:
+            async with self.stream(prompt, provider=provider, model=model, raw=raw) as chunks:
                 async for chunk in chunks:
                     try:
                         await send.send(chunk)

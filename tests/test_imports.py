@@ -23,7 +23,7 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "errors", "limits", "usage"),
+    ("delivery", "environment", "errors", "limits", "usage"),
     ("agent_chunks", "cancellation", "config", "conversation", "pricing"),
     ("chunks",),
     ("chunk_json",),

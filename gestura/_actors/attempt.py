@@ -66,6 +66,7 @@ class Attempt:
         limits: how much to hold.
         started: when the stream began, in Trio's time.
         counts: counts of the stream to keep.
+        raw: show the provider's own events, too.
         statistics: counts of this attempt's actors, in the order of the flow.
     """
 
@@ -79,6 +80,7 @@ class Attempt:
     limits: Limits
     started: float
     counts: Counts
+    raw: bool = False
     statistics: list[ActorStatistics] = attrs.field(factory=list, init=False)
     _outcome: AttemptOutcome = attrs.field(init=False)
     _endpoint: str = attrs.field(init=False, default="")
@@ -104,7 +106,7 @@ class Attempt:
                 send, receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
                 self._count("HTTP reader")
                 nursery.start_soon(self._read_http, http_request, send)
-                for actor in stage_actors(self.provider, self.limits):
+                for actor in stage_actors(self.provider, self.limits, raw=self.raw):
                     next_send, next_receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
                     nursery.start_soon(
                         partial(

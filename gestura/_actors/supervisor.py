@@ -28,6 +28,7 @@ from gestura.cancellation import TokenState
 from gestura.chunks import Cancelled, Ending, Error, Paused, Status
 from gestura.config import AfterOutput, StreamingConfig
 from gestura.conversation import Request
+from gestura.environment import how_to_configure
 from gestura.errors import ConfigError, ErrorKind
 from gestura.providers import ProviderFactory
 from gestura.transport import Transport
@@ -51,6 +52,7 @@ class Supervisor:
         outlet: where chunks go.
         interrupt: the user's token.
         counts: counts of the stream to keep.
+        raw: show the providers' own events, too.
     """
 
     request: Request
@@ -62,6 +64,7 @@ class Supervisor:
     outlet: Outlet
     interrupt: Interrupt
     counts: Counts
+    raw: bool = False
     ending: Ending | None = attrs.field(default=None, init=False)
     """The last chunk, once it is known; the outlet is closed then."""
 
@@ -169,6 +172,7 @@ class Supervisor:
             limits=self.config.limits,
             started=self._started,
             counts=self.counts,
+            raw=self.raw,
         )
 
     def _interrupted(self, run: ProviderRun) -> Ending:
@@ -188,8 +192,5 @@ class Supervisor:
 
 
 def not_configured(name: str) -> str:
-    """How to configure a provider that isn't."""
-    variables = {"openai": "OPENAI_API_KEY"}
-    variable = variables.get(name)
-    how = f"set {variable}" if variable else f"give StreamingConfig.providers an entry {name!r}"
-    return f"LLM provider '{name}' is not configured: {how}"
+    """That a provider isn't configured, and how to do it."""
+    return f"LLM provider '{name}' is not configured: {how_to_configure(name)}"

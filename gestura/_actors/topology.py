@@ -10,6 +10,7 @@ import attrs
 from gestura.limits import Limits
 from gestura.providers import Provider
 from gestura.stages import Stage
+from gestura.stages.raw import RawEvents
 from gestura.stages.think_tags import ThinkTagParser
 from gestura.stages.tool_calls import ToolCallAssembler
 
@@ -29,11 +30,18 @@ class StageActor:
     stage: Stage[Any, Any]
 
 
-def stage_actors(provider: Provider, limits: Limits) -> Sequence[StageActor]:
-    """New stages for one answer of `provider`, between the HTTP reader and the forwarder."""
+def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Sequence[StageActor]:
+    """New stages for one answer of `provider`, between the HTTP reader and the forwarder.
+
+    Args:
+        provider: what reads the answer.
+        limits: how much to hold.
+        raw: show the provider's own events beside what is made of them.
+    """
+    decoder = provider.decoder()
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
-        StageActor(WIRE_DECODER, provider.decoder()),
+        StageActor(WIRE_DECODER, RawEvents(decoder) if raw else decoder),
     ]
     settings = provider.settings
     if settings.think_tags:

@@ -16,8 +16,11 @@ from gestura.conversation import Request
 from gestura.limits import Limits
 from gestura.providers.anthropic import AnthropicMessages
 from gestura.providers.gemini import Gemini
+from gestura.providers.grok import grok, grok_chat, grok_responses
 from gestura.providers.ollama import Ollama
+from gestura.providers.openai import openai
 from gestura.providers.openai_chat import OpenAIChat
+from gestura.providers.openai_responses import OpenAIResponses
 from gestura.stages import Stage
 from gestura.stages.deltas import Delta, Frame
 from gestura.transport import HttpRequest
@@ -54,9 +57,14 @@ ProviderFactory = Callable[[ProviderSettings], Provider]
 
 BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType(
     {
+        "openai": openai,
         "openai_chat": OpenAIChat,
+        "openai_responses": OpenAIResponses,
         "anthropic": AnthropicMessages,
         "gemini": Gemini,
+        "grok": grok,
+        "grok_chat": grok_chat,
+        "grok_responses": grok_responses,
         "ollama": Ollama,
     }
 )

@@ -54,6 +54,12 @@ _KEY_WORDS: Final = re.compile(r"(?:incorrect|invalid) api key|api key not valid
 _REFUSAL_STATUSES: Final = (None, 400, 413, 422, 500)
 """Under which a request may have been refused for its length; 500 is llama.cpp's."""
 
+_OPENAI_ENDPOINTS: Final = (
+    "(gestura asks models at /v1/chat/completions, kind openai_chat, or at /v1/responses, kind openai_responses: "
+    "try the other kind, or another model)"
+)
+"""OpenAI's own advice on a wrong endpoint is one that holds no conversations."""
+
 _BY_STATUS: Final = {
     401: ErrorKind.AUTHENTICATION,
     402: ErrorKind.QUOTA,
@@ -134,9 +140,12 @@ def fault_of_response(endpoint: str, status: int, headers: Mapping[str, str], bo
         kind = classify(status=told_status, code=words, message=message or _plain_text(body, headers))
     if 300 <= status < 400:
         message = _redirect(headers)
+    message = message or _plain_text(body, headers) or _phrase(status)
+    if status == http.HTTPStatus.NOT_FOUND and "this is not a chat model" in message.lower():
+        message = f"{message} {_OPENAI_ENDPOINTS}"
     return Fault(
         kind=kind,
-        message=f"{endpoint} HTTP {status}: {message or _plain_text(body, headers) or _phrase(status)}",
+        message=f"{endpoint} HTTP {status}: {message}",
         status=status,
         code=codes[0] if codes else None,
         request_id=headers.get("x-request-id") or headers.get("request-id") or None,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -198,9 +198,14 @@ class _Event(msgspec.Struct, gc=False):
 
 
 class OllamaDecoder:
-    """Frames to deltas. Calls are numbered in the order in which they come; one without an id gets a random one."""
+    """Frames to deltas. Calls are numbered in the order in which they come.
 
-    def __init__(self) -> None:
+    Args:
+        make_id: what an id is made of for a call that comes without one; random, so that it is new in a conversation.
+    """
+
+    def __init__(self, make_id: Callable[[], object] = uuid.uuid4) -> None:
+        self._make_id = make_id
         self._events = FrameDecoder(_Event)
         self._model: str | None = None
         self._calls = 0
@@ -257,7 +262,7 @@ class OllamaDecoder:
             out.append(
                 ToolCallFragment(
                     index=self._calls,
-                    id=call.id or f"ollama-tool-{uuid.uuid4()}",
+                    id=call.id or f"ollama-tool-{self._make_id()}",
                     name=function.name,
                     arguments=arguments or "",
                     complete=True,

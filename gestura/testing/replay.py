@@ -26,16 +26,19 @@ DEFAULT_LIMITS = Limits()
 _log = logging.getLogger("gestura.replay")
 
 
-def replay(reads: Iterable[bytes], provider: Provider, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[StreamChunk]:
+def replay(
+    reads: Iterable[bytes], provider: Provider, *, limits: Limits = DEFAULT_LIMITS, raw: bool = False
+) -> Iterator[StreamChunk]:
     """The chunks that a body makes, its ending last. Reads no further than the end of the answer.
 
     Args:
         reads: the body, cut anywhere.
         provider: what reads it; its settings name it in the ending.
         limits: how much to hold.
+        raw: show the provider's own events beside what is made of them.
     """
     outcome = AttemptOutcome(provider=provider.settings.kind, settings=provider.settings)
-    stages = fuse(*(actor.stage for actor in stage_actors(provider, limits)))
+    stages = fuse(*(actor.stage for actor in stage_actors(provider, limits, raw=raw)))
     for batch in _batches(stages, reads, outcome):
         for piece in batch:
             if not isinstance(piece, CONTROL_CLASSES):
