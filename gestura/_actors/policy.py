@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
+import sys
 from typing import Final
 
 import attrs
@@ -84,7 +85,11 @@ def backoff(policy: RetryPolicy, retry: int, random: float) -> float:
     """
     if retry < 1:
         return 0.0
-    delay = min(policy.initial_delay * policy.multiplier ** min(retry - 1, 1000), policy.max_delay)
+    try:
+        growth = policy.multiplier ** (retry - 1)
+    except OverflowError:
+        growth = sys.float_info.max
+    delay = min(policy.initial_delay * growth, policy.max_delay)
     return max(0.0, delay * (1.0 + policy.jitter * (2.0 * random - 1.0)))
 
 
