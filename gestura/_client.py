@@ -103,7 +103,7 @@ class Client:
         Args:
             paused: the ending of the stream that was paused.
             provider: whom to ask; the one that was asked before unless told.
-            model: as in `stream`.
+            model: which model; the one that was asked before unless told, and unless another provider is.
             token: as in `stream`. The token that paused stays paused: give another.
 
         Raises:
@@ -112,7 +112,9 @@ class Client:
         if paused.request is None:
             raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
         request = continuation(paused.request, paused.partial)
-        async with self.stream(request, provider=provider or paused.provider, model=model, token=token) as chunks:
+        if provider in (None, paused.provider):
+            provider, model = paused.provider, model or paused.model
+        async with self.stream(request, provider=provider, model=model, token=token) as chunks:
             yield chunks
 
     def _guard_of(self, name: str) -> Guard:

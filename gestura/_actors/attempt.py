@@ -44,7 +44,8 @@ BATCHES_IN_FLIGHT = 4
 """Batches that may wait in an inbox: enough to let the actors overlap, few enough to bound what a slow user holds."""
 
 SECONDS_TO_DRAIN = 0.1
-"""How long a complete answer waits for the end of its body, so that the connection can serve the next request."""
+"""How long a complete answer waits for the end of its body, so that the connection can serve the next request; and an
+error inside the stream for what follows it, which may be token counts or nothing for ever."""
 
 _NO_CONTENT = (*CONTROL_CLASSES, ProviderEvent)
 
@@ -183,6 +184,7 @@ class Attempt:
                 self.counts.oddities[oddity] += 1
             case Fault():
                 self._fail(delta)
+                self._reading.deadline = trio.current_time() + SECONDS_TO_DRAIN
             case _:
                 if isinstance(delta, Finish) and delta.reason is FinishReason.OTHER:
                     self.counts.oddities[Oddity.UNKNOWN_FINISH_REASON] += 1

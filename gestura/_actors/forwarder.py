@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
@@ -51,6 +52,9 @@ class Outlet:
         self._channel = channel
         self._counts = counts
         self._nursery: trio.Nursery | None = None
+        self._late: deque[StreamChunk] = deque()
+        self._caught_up = trio.Event()
+        self._caught_up.set()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -70,37 +74,53 @@ class Outlet:
             trio.BrokenResourceError: the user has gone.
             trio.ClosedResourceError: the stream has ended.
         """
-        try:
-            self._channel.send_nowait(chunk)
-            return
-        except trio.WouldBlock:
-            patience = PATIENCE[chunk.delivery]
-        if patience == math.inf:
-            on_wait(True)
+        if not self._late:
             try:
-                await self._channel.send(chunk)
-            finally:
-                on_wait(False)
-            return
-        if patience > 0:
-            with trio.move_on_after(patience):
-                await self._channel.send(chunk)
+                self._channel.send_nowait(chunk)
                 return
-        self._counts.dropped[type(chunk).__name__] += 1
+            except trio.WouldBlock:
+                pass
+        endless = PATIENCE[chunk.delivery] == math.inf
+        if endless:
+            on_wait(True)
+        try:
+            await self._send_in_time(chunk, self._caught_up)
+        finally:
+            if endless:
+                on_wait(False)
 
     def announce(self, chunk: StreamChunk) -> None:
         if self._nursery is None:
             raise InternalError("an announcement was made before the outlet was open")
-        try:
-            self._channel.send_nowait(chunk)
-        except trio.WouldBlock:
-            self._nursery.start_soon(self._send_unless_broken, chunk)
-        except trio.BrokenResourceError:
-            pass  # the user has gone
+        if not self._late:
+            try:
+                self._channel.send_nowait(chunk)
+                return
+            except trio.BrokenResourceError:
+                return  # the user has gone
+            except trio.WouldBlock:
+                self._caught_up = trio.Event()
+                self._nursery.start_soon(self._send_late)
+        self._late.append(chunk)
 
-    async def _send_unless_broken(self, chunk: StreamChunk) -> None:
+    async def _send_late(self) -> None:
+        """Send the announcements that found no room, in their order; other chunks wait until they have gone."""
         with suppress(trio.BrokenResourceError):  # the user has gone
-            await self.send(chunk)
+            while self._late:
+                await self._send_in_time(self._late[0])
+                self._late.popleft()
+        self._late.clear()
+        self._caught_up.set()
+
+    async def _send_in_time(self, chunk: StreamChunk, turn: trio.Event | None = None) -> None:
+        """Send within the patience of its class, once it is its turn; give it up, and count it, when that is over."""
+        if patience := PATIENCE[chunk.delivery]:
+            with trio.move_on_after(patience):
+                if turn is not None:
+                    await turn.wait()
+                await self._channel.send(chunk)
+                return
+        self._counts.dropped[type(chunk).__name__] += 1
 
     @property
     def deepest_queue(self) -> int:

@@ -7,7 +7,7 @@ of Trio's. They keep a thousand streams from hammering a server that is down, an
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 import trio
@@ -24,8 +24,8 @@ FAILURES_TO_OPEN: Final = 5
 COOLING_SECONDS: Final = 30.0
 """How long a provider is skipped before one stream may try it."""
 
-ROUNDING: Final = 1e-3
-"""What a budget waits beyond zero, so that no wait ends a rounding error too early."""
+ROUNDING: Final = 1e-6
+"""What a budget may lack: a wait that was computed may end a rounding error too early."""
 
 _COUNTED: Final = frozenset({ErrorKind.CONNECTION, ErrorKind.SERVER, ErrorKind.OVERLOADED, ErrorKind.TIMEOUT})
 
@@ -34,50 +34,49 @@ _COUNTED: Final = frozenset({ErrorKind.CONNECTION, ErrorKind.SERVER, ErrorKind.O
 class CircuitBreaker:
     """Skips a provider that keeps failing.
 
-    Counted are broken connections, server errors and timeouts, never a refused request: that says nothing of the
-    provider's health. After the cooling time one stream is let through as a probe; its success closes the circuit.
+    Counted are broken connections, server errors and timeouts in a row. A refused request is none: the provider is
+    well enough to refuse. After the cooling time one stream is let through as a probe, and its success closes the
+    circuit. Until its outcome is known the others are skipped for one cooling time more, and no longer: a probe that
+    hangs, or is given up, keeps nobody out for ever.
     """
 
     _failures: int = 0
     _open_until: float = -math.inf
-    _probing: bool = False
 
     def seconds_to_wait(self, now: float) -> float:
-        """How long the provider is still skipped; 0 lets the caller through, and makes it the probe if one is due."""
-        if self._failures < FAILURES_TO_OPEN:
-            return 0.0
-        if now < self._open_until:
-            return self._open_until - now
-        if self._probing:
-            return COOLING_SECONDS
-        self._probing = True
-        return 0.0
+        """How long the provider is still skipped."""
+        return max(0.0, self._open_until - now)
+
+    def let_through(self, now: float) -> None:
+        """Note that a request is made, which makes it the probe if one is due."""
+        if self._failures >= FAILURES_TO_OPEN:
+            self._open_until = now + COOLING_SECONDS
 
     def record(self, fault: Fault | None, now: float) -> None:
         """Note what became of a request that was let through."""
-        self._probing = False
-        if fault is None or fault.kind not in _COUNTED:
+        if fault is None or not _is_counted(fault):
             self._failures = 0
+            self._open_until = -math.inf
             return
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN:
             self._open_until = now + COOLING_SECONDS
 
-    def abandon(self) -> None:
-        """The request that was let through was given up before its outcome was known."""
-        self._probing = False
+
+def _is_counted(fault: Fault) -> bool:
+    return fault.kind in _COUNTED and not (fault.kind is ErrorKind.TIMEOUT and fault.code == "total")
 
 
 @attrs.define
 class RetryBudget:
     """Holds retries to a fifth of the requests, and to a small floor where there are few."""
 
-    SHARE: Final = 0.2
-    FLOOR: Final = 10.0
+    SHARE: ClassVar = 0.2
+    FLOOR: ClassVar = 10.0
     """Retries that may be made at once, whatever the number of requests."""
 
-    FLOOR_PER_SECOND: Final = 1.0
-    CEILING: Final = 100.0
+    FLOOR_PER_SECOND: ClassVar = 1.0
+    CEILING: ClassVar = 100.0
 
     _balance: float = FLOOR
     _since: float = -math.inf
@@ -98,17 +97,26 @@ class RetryBudget:
 
 
 class MinuteBudget:
-    """A token bucket, full at first, that refills in a minute."""
+    """A token bucket, full at first, that refills in a minute.
 
-    def __init__(self, per_minute: float, now: float) -> None:
+    Args:
+        per_minute: what it holds, and what flows in.
+        at_least: how full it must be for another request.
+        now: Trio's time.
+    """
+
+    def __init__(self, per_minute: float, at_least: float, now: float) -> None:
         self._per_minute = per_minute
-        self._level = per_minute
+        self._at_least = at_least
+        self._capacity = max(per_minute, at_least)
+        self._level = self._capacity
         self._since = now
 
     def seconds_until_room(self, now: float) -> float:
-        """How long to wait until the level is above zero."""
+        """How long to wait until it is full enough."""
         self._refill(now)
-        return 0.0 if self._level > 0 else (ROUNDING - self._level) * 60.0 / self._per_minute
+        missing = self._at_least - self._level
+        return missing * 60.0 / self._per_minute if missing > ROUNDING else 0.0
 
     def spend(self, amount: float, now: float) -> None:
         """Take `amount` out; what was spent is known only afterwards, so the level may fall below zero."""
@@ -116,7 +124,7 @@ class MinuteBudget:
         self._level -= amount
 
     def _refill(self, now: float) -> None:
-        self._level = min(self._per_minute, self._level + (now - self._since) * self._per_minute / 60.0)
+        self._level = min(self._capacity, self._level + (now - self._since) * self._per_minute / 60.0)
         self._since = now
 
 
@@ -142,6 +150,10 @@ class Guard:
         if self._requests:
             self._requests.spend(1, trio.current_time())
 
+    def allows_retry(self, now: float, delay: float) -> bool:
+        """Whether a retry may be made after `delay` seconds; if so, it is counted."""
+        return not self.breaker.seconds_to_wait(now + delay) and self.retries.withdraw(now)
+
     def record(self, failure: Fault | None, usage: TokenUsage | None, now: float) -> None:
         """Note what became of a request, and what it took."""
         self.breaker.record(failure, now)
@@ -153,4 +165,4 @@ class Guard:
 
 
 def _budget(per_minute: float | None, now: float) -> MinuteBudget | None:
-    return MinuteBudget(per_minute, now) if per_minute else None
+    return MinuteBudget(per_minute, at_least=1, now=now) if per_minute else None

@@ -6,13 +6,20 @@ It asks for no more than the next actor takes, so a reader who has fallen behind
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
 
 import trio
 
 from gestura._actors.statistics import ActorStatistics
+from gestura.errors import TransportError
 from gestura.transport import HttpRequest, HttpResponse, Transport
 
 __all__ = ["read_http"]
+
+SECONDS_FOR_A_REASON: Final = 5.0
+"""How long to wait for the body of a refusal. The status tells the most of it, and a server in trouble may stop there.
+"""
 
 
 async def read_http(
@@ -48,9 +55,10 @@ async def read_http(
     with send:
         async with transport.open(request, on_connect=on_connect) as response:
             on_response()
-            data = await response.receive_some()
-            if _is_refusal(request, response, data):
-                body = await _read_at_most(max_error_body_bytes, data, response)
+            refused = not 200 <= response.status < 300  # RFC 9110, section 15.3
+            data = b"" if refused else await response.receive_some()
+            if refused or _is_document(request, response, data):
+                body = await _read_reason(max_error_body_bytes, data, response)
                 on_refusal(response.status, response.headers, body)
                 return
             while data:
@@ -64,24 +72,26 @@ async def read_http(
                 data = await response.receive_some()
 
 
-def _is_refusal(request: HttpRequest, response: HttpResponse, data: bytes) -> bool:
-    """Whether the response is no stream: by its status, or a page or a JSON document under the name of one.
+def _is_document(request: HttpRequest, response: HttpResponse, data: bytes) -> bool:
+    """Whether the response is no stream but a page or a JSON document, by its name and its first character.
 
     Some servers call their event streams JSON, so the content type alone does not decide. Where the request accepts
     JSON, lines of it are the stream, and an error among them is the decoder's to read.
     """
-    if not 200 <= response.status < 300:  # RFC 9110, section 15.3
-        return True
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content_type in (media_type.strip() for media_type in request.headers.get("Accept", "").split(",")):
         return False
     return content_type in ("application/json", "text/html") and data.lstrip()[:1] in (b"{", b"[", b"<")
 
 
-async def _read_at_most(limit: int, data: bytes, response: HttpResponse) -> bytes:
+async def _read_reason(limit: int, data: bytes, response: HttpResponse) -> bytes:
+    """The body that begins with `data`, as far as it comes: a reason cut short is better than none."""
     pieces, length = [data], len(data)
-    while data and length < limit:
-        data = await response.receive_some()
-        pieces.append(data)
-        length += len(data)
+    with trio.move_on_after(SECONDS_FOR_A_REASON), suppress(TransportError):
+        while length < limit:
+            data = await response.receive_some()
+            if not data:
+                break
+            pieces.append(data)
+            length += len(data)
     return b"".join(pieces)[:limit]

@@ -82,7 +82,7 @@ class ProviderRun:
             )
             if decision.verdict is not Verdict.RETRY:
                 return decision.verdict
-            if not self.guard.retries.withdraw(trio.current_time()):
+            if not self.guard.allows_retry(trio.current_time(), decision.delay):
                 return Verdict.NEXT_PROVIDER
             self.announce(failure, number, decision.delay)
             with self.interrupt.scope():
@@ -109,28 +109,32 @@ class ProviderRun:
     async def _ask(self, request: Request) -> None:
         """One attempt, or the reason why none was made."""
         self.outcome = AttemptOutcome(provider=self.name)
-        skipped_for = self.guard.breaker.seconds_to_wait(trio.current_time())
-        if skipped_for:
-            self._fail(ErrorKind.OVERLOADED, "circuit_open", f"skipped for {skipped_for:.0f} s after repeated failures")
+        if self._is_skipped():
             return
         if not await self._take_place():
-            self.guard.breaker.abandon()
             self._fail(ErrorKind.TIMEOUT, "total", "the stream's time was up before its turn came (timeouts.total)")
             return
-        known = False
         try:
-            self.attempt = self.make_attempt(self)
+            if self._is_skipped():  # others have found it dead while this one waited
+                return
+            self.guard.breaker.let_through(trio.current_time())
             self.attempts += 1
+            self.attempt = self.make_attempt(self)
             self.outcome = await self.attempt.run(request)
-            known = not self.interrupt.has_struck()
         except ConfigError as error:
+            self.attempts -= 1  # nothing was sent
             self._fail(error.kind, None, str(error))
+            return
         finally:
             self.guard.places.release()
-            if known:
-                self.guard.record(self.outcome.failure, self.outcome.usage, trio.current_time())
-            else:
-                self.guard.breaker.abandon()
+        if not self.interrupt.has_struck():  # what the user broke off says nothing of the provider
+            self.guard.record(self.outcome.failure, self.outcome.usage, trio.current_time())
+
+    def _is_skipped(self) -> bool:
+        seconds = self.guard.breaker.seconds_to_wait(trio.current_time())
+        if seconds:
+            self._fail(ErrorKind.OVERLOADED, "circuit_open", f"skipped for {seconds:.0f} s after repeated failures")
+        return seconds > 0
 
     async def _take_place(self) -> bool:
         """Wait for a free place and room in the budgets; false when the stream was over first."""

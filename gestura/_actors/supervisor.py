@@ -70,7 +70,8 @@ class Supervisor:
 
     _started: float = attrs.field(factory=trio.current_time, init=False)
     _transcript: Transcript = attrs.field(factory=Transcript, init=False)
-    _asked: list[ProviderRun] = attrs.field(factory=list, init=False)
+    _asked: dict[str, ProviderRun] = attrs.field(factory=dict, init=False)
+    _failures: dict[str, str] = attrs.field(factory=dict, init=False)
 
     async def serve(self) -> None:
         """Ask, deliver what comes, and leave the stream's ending."""
@@ -84,7 +85,7 @@ class Supervisor:
 
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""
-        attempts = [run.attempt for run in self._asked if run.attempt is not None]
+        attempts = [run.attempt for run in self._asked.values() if run.attempt is not None]
         return StreamStatistics(
             actors=tuple(attempts[-1].statistics) if attempts else (),
             attempts=self._attempts,
@@ -95,7 +96,7 @@ class Supervisor:
 
     @property
     def _attempts(self) -> int:
-        return sum(run.attempts for run in self._asked)
+        return sum(run.attempts for run in self._asked.values())
 
     async def _answer(self) -> Ending:
         runs = [self._run_of(name) for name in self.names]
@@ -109,35 +110,46 @@ class Supervisor:
                 return ending_of(run.outcome)
             if self.interrupt.has_struck():
                 return self._interrupted(run)
-            if failure.kind is ErrorKind.NOT_CONFIGURED:
-                self.outlet.announce(Status(failure.message))
             if verdict is Verdict.END or not runs:
                 return self._failed(run)
             if self._transcript.shown and self.config.after_output is AfterOutput.RESTART:
                 run.announce(failure, run.attempts, 0.0)
-            self.outlet.announce(Status(f"{run.name} failed; asking {runs[0].name} instead"))
 
     async def _ask(self, runs: Sequence[ProviderRun]) -> tuple[int, Verdict]:
         """Ask the first of `runs`, or several of them hedged: the position of the one that counts, and its verdict."""
         if self.config.hedge_after is None or self._transcript.shown or len(runs) == 1:
-            self._asked.append(runs[0])
-            return 0, await runs[0].run(self.request)
+            return 0, await self._run(runs[0], runs[1:], self.outlet, self._transcript)
         verdicts: dict[int, Verdict] = {}
 
         async def leg(position: int, sink: Sink) -> bool:
-            run = runs[position]
-            self._asked.append(run)
-            run.sink, run.transcript = sink, Transcript()
-            verdicts[position] = await run.run(self.request)
+            verdicts[position] = await self._run(runs[position], runs[position + 1 :], sink, Transcript())
             return verdicts[position] is Verdict.NEXT_PROVIDER
 
         legs = [partial(leg, position) for position in range(len(runs))]
         position = await race(legs, self.outlet, self.config.hedge_after)
         if position is None:
             return len(runs) - 1, Verdict.NEXT_PROVIDER
-        runs[position].sink = self.outlet
-        self._transcript = runs[position].transcript
+        winner = runs[position]
+        winner.sink, self._transcript = self.outlet, winner.transcript
+        self._asked[winner.name] = self._asked.pop(winner.name)  # it is the last one whose work counts
         return position, verdicts[position]
+
+    async def _run(
+        self, run: ProviderRun, others: Sequence[ProviderRun], sink: Sink, transcript: Transcript
+    ) -> Verdict:
+        """Ask one provider; where it fails, and `others` may not, tell the user."""
+        self._asked[run.name] = run
+        run.sink, run.transcript = sink, transcript
+        verdict = await run.run(self.request)
+        failure = run.outcome.failure
+        if failure is None or self.interrupt.has_struck():
+            return verdict
+        self._failures[run.name] = failure.message
+        if failure.kind is ErrorKind.NOT_CONFIGURED:
+            self.outlet.announce(Status(failure.message))
+        if verdict is Verdict.NEXT_PROVIDER and others:
+            self.outlet.announce(Status(f"{run.name} failed; asking {others[0].name} instead"))
+        return verdict
 
     def _run_of(self, name: str) -> ProviderRun:
         total = self.config.timeouts.total
@@ -179,15 +191,15 @@ class Supervisor:
         usage, partial_answer = run.outcome.usage, self._transcript.partial()
         if self.interrupt.state is TokenState.CANCELLED:
             return Cancelled(usage=usage, partial=partial_answer)
-        model = run.outcome.model
+        settings = self.config.providers.get(run.name)
+        model = settings.model if settings else None
         return Paused(usage=usage, partial=partial_answer, request=self.request, provider=run.name, model=model)
 
     def _failed(self, last: ProviderRun) -> Ending:
         """The one ending of a stream that nobody answered, with each provider's last reason."""
         ending = ending_of(last.outcome, self._transcript.partial(), self._attempts)
-        failures = [failure.message for run in self._asked if (failure := run.outcome.failure) is not None]
-        if isinstance(ending, Error) and len(failures) > 1:
-            return attrs.evolve(ending, message="all providers failed: " + "; ".join(failures))
+        if isinstance(ending, Error) and len(self._failures) > 1:
+            return attrs.evolve(ending, message="all providers failed: " + "; ".join(self._failures.values()))
         return ending
 
 
