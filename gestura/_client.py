@@ -17,6 +17,7 @@ from gestura.answer import Answer
 from gestura.chunks import StreamChunk
 from gestura.config import StreamingConfig
 from gestura.conversation import Prompt, Request
+from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.transport import Transport
 
@@ -140,5 +141,6 @@ async def open_client(
         return
     from gestura.transport._aiohttp import open_aiohttp_transport
 
+    load_price_list()  # slow to import, like the line above: here it holds up no stream
     async with open_aiohttp_transport() as opened:
         yield Client(config, opened, known)
