@@ -14,13 +14,15 @@ from servers import Peer, chunk, head, serve
 import gestura
 from gestura._actors.topology import stage_actors
 from gestura.answer import collect
-from gestura.chunks import Done, Error, FinishReason, Signature, ToolCallEnd, ToolCallStart
+from gestura.chunks import Done, Error, FinishReason, Signature, Text, Thinking, ToolCallEnd, ToolCallStart
 from gestura.config import ProviderSettings
 from gestura.limits import Limits
 from gestura.providers.anthropic import AnthropicMessages
+from gestura.simulator import Scenario, ToolCall, open_simulator
 from gestura.stages import Stage, fuse
 from gestura.stages.deltas import Anomaly, Fault, Finish, Terminal
 from gestura.testing import check_stage, run_inline
+from gestura.usage import TokenUsage
 
 pytestmark = pytest.mark.recordings("anthropic")
 
@@ -61,12 +63,11 @@ class Reading:
 # The oracle: what the official package makes of a stream.
 
 
-def read_officially(port: int) -> Reading:
+def read_officially(url: str) -> Reading:
     """Ask for one answer, and let the package add it up: its beta client, which knows every kind of block. Blocks."""
-    address = f"http://127.0.0.1:{port}"
     error = None
     with (
-        anthropic.Anthropic(base_url=address, api_key="none", max_retries=0, timeout=20) as client,
+        anthropic.Anthropic(base_url=url, api_key="none", max_retries=0, timeout=20) as client,
         client.beta.messages.stream(model="m", max_tokens=9, messages=[]) as stream,
     ):
         try:
@@ -122,15 +123,16 @@ async def asked(wire: bytes) -> tuple[list[gestura.StreamChunk], gestura.StreamS
         await peer.wait_gone()
 
     async with serve(replay) as server:
-        official = await trio.to_thread.run_sync(read_officially, server.port, abandon_on_cancel=True)
-        provider = ProviderSettings(kind="anthropic", model="m", base_url=server.url)
-        async with (
-            gestura.open_client(
-                gestura.StreamingConfig(primary="anthropic", providers={"anthropic": provider})
-            ) as client,
-            client.stream("Hi") as stream,
-        ):
-            return [each async for each in stream], stream.statistics(), official
+        return await both_readings(f"http://127.0.0.1:{server.port}")
+
+
+async def both_readings(url: str) -> tuple[list[gestura.StreamChunk], gestura.StreamStatistics, Reading]:
+    """What comes of asking the model `m` of the server at `url`, twice."""
+    official = await trio.to_thread.run_sync(read_officially, url, abandon_on_cancel=True)
+    provider = ProviderSettings(kind="anthropic", model="m", base_url=url)
+    config = gestura.StreamingConfig(primary="anthropic", providers={"anthropic": provider})
+    async with gestura.open_client(config) as client, client.stream("Hi") as stream:
+        return [each async for each in stream], stream.statistics(), official
 
 
 def reading(chunks: list[gestura.StreamChunk]) -> Reading:
@@ -313,6 +315,24 @@ async def test_what_the_recordings_lack(wire, ours, theirs):
     assert not ours.differs_from(got) - told_by_done
     assert (ours.error or "") in (got.error or "")
     assert theirs == official
+
+
+async def test_the_official_package_understands_the_simulator():
+    """Asked over HTTP, the simulator's voice means the same to both, and what was meant."""
+    scenario = Scenario(
+        model="m",
+        steps=(Thinking("They ask."), Text("Let me see."), ToolCall("t0", "f", '{"a": 1}'), ToolCall("t1", "g", "{}")),
+        finish=FinishReason.TOOL_CALLS,
+        usage=TokenUsage(input_tokens=7, output_tokens=5, cached_input_tokens=3, reasoning_tokens=2),
+    )
+    async with open_simulator([scenario]) as simulator:
+        chunks, statistics, official = await both_readings(simulator.url)
+
+    assert official == reading(chunks)
+    assert ("They ask.", "Let me see.") == (official.thinking, official.text)
+    assert (("t0", "f", {"a": 1}), ("t1", "g", {})) == official.tool_calls
+    assert ("tool_use", (7, 5, 3, None, 2)) == (official.stop_reason, official.usage)
+    assert {} == statistics.oddities
 
 
 # The same bytes without a network.
