@@ -96,7 +96,7 @@ class CallDirectory:
         return self._noted(call, aliases)
 
     def found(self, aliases: Aliases) -> Call:
-        """The call an event goes on with: by id, by index, else the latest unfinished one; a new one where none fits."""
+        """The call an event goes on with: by id, by index, else the latest unfinished one; if none fits, a new one."""
         call = self._with_id(aliases) or self._at_index(aliases) or self._latest_open(aliases)
         return self._noted(call, aliases)
 
