@@ -10,6 +10,7 @@ import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from strategies import cuts
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking, ToolCallArgs, ToolCallEnd, ToolCallStart
 from gestura.config import ProviderSettings
@@ -33,7 +34,7 @@ from gestura.stages.deltas import (
 )
 from gestura.stages.sse import SseFramer
 from gestura.stages.tool_calls import ToolCallAssembler
-from gestura.testing import run_inline
+from gestura.testing import check_stage, run_inline
 from gestura.usage import TokenUsage
 
 KEY = "sk-ant-canary-0123456789"
@@ -805,6 +806,14 @@ def test_what_the_voice_says_is_what_the_decoder_hears(scenario):
     assert [ModelName(scenario.model)] == [each for each in deltas if isinstance(each, ModelName)]
     assert isinstance(deltas[-1], Terminal)
     assert [] == [each for each in deltas if each == UNKNOWN]
+
+
+@given(scenarios, cuts())
+def test_cuts_do_not_matter(scenario, where):
+    """What the voice says gives the same chunks wherever the network cuts it."""
+    wire = b"".join(AnthropicVoice().render(scenario, {}))
+
+    assert check_stage(lambda: fuse(SseFramer(Limits()), AnthropicDecoder(), ToolCallAssembler()), wire, where)
 
 
 @pytest.mark.parametrize(
