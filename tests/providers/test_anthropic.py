@@ -207,6 +207,16 @@ def test_it_posts_to_the_endpoint_below_the_base_url(base_url, url):
     assert ("POST", url) == (request.method, request.url)
 
 
+def test_a_server_without_a_key_may_be_asked_in_the_clear():
+    """Plain HTTP to another machine is refused only where a key or a header would go there."""
+    there = {"base_url": "http://10.0.0.7:8080"}
+
+    assert "http://10.0.0.7:8080/v1/messages" == asked(api_key="", **there).url
+    for secret in ({}, {"api_key": "", "headers": {"Authorization": "Bearer t"}}):
+        with pytest.raises(ConfigError, match="plain http"):
+            asked(**there, **secret)
+
+
 # How it reads.
 
 
