@@ -24,8 +24,9 @@ from gestura.errors import (
     TransportError,
 )
 from gestura.limits import Limits
+from gestura.pricing import context_window, estimate_cost
 from gestura.stages.think_tags import split_think_blocks
-from gestura.usage import TokenUsage, TokenUsageStatus
+from gestura.usage import TokenParts, TokenUsage, TokenUsageStatus
 
 __all__ = [
     *_chunk_names,
@@ -51,12 +52,15 @@ __all__ = [
     "StreamingConfig",
     "TextPart",
     "Timeouts",
+    "TokenParts",
     "TokenUsage",
     "TokenUsageStatus",
     "Tool",
     "ToolCall",
     "TransportError",
     "assistant",
+    "context_window",
+    "estimate_cost",
     "open_client",
     "split_think_blocks",
     "user",
