@@ -1,7 +1,8 @@
 """gestura: one typed stream of chunks from any language-model provider, on supervised Trio actors.
 
 The layers, each importing only what stands to its right: `cli`, `simulator` → `_client` → `_actors` → `providers` →
-`stages`, `transport` → `chunks`, `conversation`, `config`, `usage`, `errors`, `limits`, `delivery`.
+`stages`, `transport` → `chunks`, `conversation`, `config`, `pricing` → `usage`, `environment`, `errors`, `limits`,
+`delivery`.
 """
 
 from gestura._actors.statistics import ActorStatistics, StreamStatistics

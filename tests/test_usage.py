@@ -78,6 +78,10 @@ TOLD = {
         {"provider": "mine", "input_tokens": 5, "output_tokens": 5, "reasoning_tokens": 90, "total_tokens": 100},
         TokenParts(input=5, output=95),
     ),
+    "Gemini's total holds what its tools gave the model to read": (
+        {"provider": "gemini", "input_tokens": 32, "output_tokens": 25, "reasoning_tokens": 37, "total_tokens": 4_704},
+        TokenParts(input=4_642, output=62),
+    ),
     "a part is no larger than its whole": (
         {"input_tokens": 10, "cached_input_tokens": 99, "cache_write_tokens": 99, "output_tokens": 1},
         TokenParts(cached_input=10, output=1),
