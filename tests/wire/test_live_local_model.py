@@ -39,6 +39,10 @@ ENDLESS = {"ignore_eos": True}  # llama.cpp's own: write on to the limit of toke
 LONG = 1900  # tokens: half a minute of writing, and not more than the window holds
 QUESTION = "Why is the sky blue?"
 
+in_each_wire_format = pytest.mark.parametrize("kind", ["openai_chat", "openai_responses", "anthropic"])
+# Responses has no stop sequences, and llama.cpp's does not tell an answer cut short from a complete one.
+in_older_wire_formats = pytest.mark.parametrize("kind", ["openai_chat", "anthropic"])
+
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[LocalModel]:
@@ -80,7 +84,7 @@ async def count_busy_slots(model: LocalModel) -> int:
     return sum(slot["is_processing"] for slot in json.loads(body))
 
 
-@pytest.mark.parametrize("kind", ["openai_chat", "anthropic"])
+@in_each_wire_format
 async def test_an_answer_comes_in_pieces(model: LocalModel, kind: str) -> None:
     """In each wire format that the server speaks there are pieces of text, then one `Done` with what they took."""
     request = ask(QUESTION, max_output_tokens=24)
@@ -97,7 +101,7 @@ async def test_an_answer_comes_in_pieces(model: LocalModel, kind: str) -> None:
     assert done.usage.parts().total - written > len(QUESTION.split())
 
 
-@pytest.mark.parametrize("kind", ["openai_chat", "anthropic"])
+@in_older_wire_formats
 async def test_the_limit_of_tokens_is_told(model: LocalModel, kind: str) -> None:
     """An answer that was cut short by the request's own limit says so, and has as many tokens as that."""
     async with open_client(model, kind=kind) as client:
@@ -108,7 +112,7 @@ async def test_the_limit_of_tokens_is_told(model: LocalModel, kind: str) -> None
     assert 5 == answer.done.usage.output_tokens
 
 
-@pytest.mark.parametrize("kind", ["openai_chat", "anthropic"])
+@in_older_wire_formats
 async def test_a_stop_sequence_stops(model: LocalModel, kind: str) -> None:
     """The answer ends before it, and is complete."""
     async with open_client(model, kind=kind) as client:
@@ -142,7 +146,7 @@ async def test_two_answers_at_a_time(model: LocalModel) -> None:
         assert 1 == await count_busy_slots(model)
 
 
-@pytest.mark.parametrize("kind", ["openai_chat", "anthropic"])
+@in_each_wire_format
 async def test_a_prompt_longer_than_the_window_overflows(model: LocalModel, kind: str) -> None:
     """The stream is one `ContextOverflow`, which says how long the window is."""
     too_long = "word " * (model.context_window + 1)
