@@ -1,7 +1,8 @@
 """gestura: one typed stream of chunks from any language-model provider, on supervised Trio actors.
 
 The layers, each importing only what stands to its right: `cli`, `simulator` → `_client` → `_actors` → `providers` →
-`stages`, `transport` → `chunks`, `conversation`, `config`, `usage`, `errors`, `limits`, `delivery`.
+`stages`, `transport` → `chunks`, `conversation`, `config`, `pricing` → `usage`, `environment`, `errors`, `limits`,
+`delivery`.
 """
 
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
@@ -26,8 +27,9 @@ from gestura.errors import (
     TransportError,
 )
 from gestura.limits import Limits
+from gestura.pricing import context_window, estimate_cost
 from gestura.stages.think_tags import split_think_blocks
-from gestura.usage import TokenUsage, TokenUsageStatus
+from gestura.usage import TokenParts, TokenUsage, TokenUsageStatus
 
 __all__ = [
     *_chunk_names,
@@ -56,12 +58,15 @@ __all__ = [
     "StreamingConfig",
     "TextPart",
     "Timeouts",
+    "TokenParts",
     "TokenUsage",
     "TokenUsageStatus",
     "Tool",
     "ToolCall",
     "TransportError",
     "assistant",
+    "context_window",
+    "estimate_cost",
     "from_json",
     "open_client",
     "split_think_blocks",

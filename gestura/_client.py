@@ -21,6 +21,7 @@ from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig
 from gestura.conversation import Prompt, Request, continuation
 from gestura.errors import ConfigError
+from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.transport import Transport
 
@@ -188,5 +189,6 @@ async def open_client(
         return
     from gestura.transport._aiohttp import open_aiohttp_transport
 
+    load_price_list()  # slow to import, like the line above: here it holds up no stream
     async with open_aiohttp_transport() as opened:
         yield Client(config, opened, known)

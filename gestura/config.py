@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import attrs
 from attrs.validators import ge, le, optional
 
+from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
 from gestura.limits import Limits
 
@@ -146,16 +147,28 @@ class StreamingConfig:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> StreamingConfig:
-        """The configuration that the environment describes, under the names users have set already.
+        """The configuration that the environment describes, in the variables of the providers' official packages.
 
-        `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `OPENAI_MODEL` make the provider `openai`.
+        Each of `openai`, `anthropic`, `gemini` and `grok` whose key is there is configured, and `ollama` always is. The
+        primary one is the first, in this order, that a variable tells of; where none does it is `openai`, whose error
+        then says what to set. `gestura.environment.VARIABLES` is the table.
+
+        Raises:
+            ConfigError: a key is not one.
         """
-        providers = {}
-        if key := environment.get("OPENAI_API_KEY"):
-            providers["openai"] = ProviderSettings(
-                kind="openai_chat",
-                api_key=key.strip(),
-                base_url=environment.get("OPENAI_BASE_URL") or None,
-                model=environment.get("OPENAI_MODEL") or "gpt-4o-mini",
+
+        def value(variable: str) -> str:
+            return environment.get(variable, "").strip()
+
+        providers, told = {}, []
+        for name, variables in VARIABLES.items():
+            key = next(filter(None, map(value, variables.api_key)), "")
+            base_url, model = value(variables.base_url), value(variables.model)
+            if variables.needs_key and not key:
+                continue
+            providers[name] = ProviderSettings(
+                kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
             )
-        return cls(providers=providers)
+            if key or base_url or model:
+                told.append(name)
+        return cls(primary=next(iter(told), "openai"), providers=providers)

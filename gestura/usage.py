@@ -89,6 +89,8 @@ class TokenUsage:
     def parts(self) -> TokenParts:
         """The counts taken apart, so that no token is in two of them. What was not told counts as none.
 
+        What the total holds beyond the other counts was read: results of tools on the provider's side (Gemini).
+
         >>> TokenUsage(input_tokens=10, cached_input_tokens=4, output_tokens=7, reasoning_tokens=5).parts()
         TokenParts(input=6, cached_input=4, cache_write=0, output=7)
         """
@@ -101,11 +103,13 @@ class TokenUsage:
         cache_write = min(cache_write, read - cached)
         if reasoning and self._reasons_on_top(read + written, reasoning):
             written += reasoning
+        written = max(written, reasoning)
+        read = max(read, _count(self.total_tokens) - written)
         return TokenParts(
             input=read - cached - cache_write,
             cached_input=cached,
             cache_write=cache_write,
-            output=max(written, reasoning),
+            output=written,
         )
 
     def _reasons_on_top(self, without: int, reasoning: int) -> bool:

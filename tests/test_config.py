@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
+from gestura.conversation import Request
+from gestura.environment import how_to_configure
 from gestura.errors import ConfigError
+from gestura.providers import BUILTIN_PROVIDERS
 
 KEY = "sk-canary-0123456789"
 
@@ -80,26 +83,100 @@ def test_another_model_leaves_the_rest_as_it_was():
     assert config is config.with_model("c", "other")
 
 
-@pytest.mark.parametrize(
-    ("environment", "told"),
-    [
-        ({"OPENAI_API_KEY": KEY}, (KEY, None, "gpt-4o-mini")),
-        ({"OPENAI_API_KEY": f" {KEY}\n"}, (KEY, None, "gpt-4o-mini")),
-        (
-            {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "https://h.example/v1", "OPENAI_MODEL": "m"},
-            (KEY, "https://h.example/v1", "m"),
-        ),
-        ({"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "", "OPENAI_MODEL": ""}, (KEY, None, "gpt-4o-mini")),
-    ],
-)
-def test_the_environment_configures_openai(environment, told):
-    """The official package's variables are read, blank ones as if they were not there."""
-    openai = StreamingConfig.from_environment(environment).providers["openai"]
+KEYS = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "grok": "XAI_API_KEY",
+    "ollama": "OLLAMA_API_KEY",
+}
+BASE_URLS = {
+    "openai": "OPENAI_BASE_URL",
+    "anthropic": "ANTHROPIC_BASE_URL",
+    "gemini": "GOOGLE_GEMINI_BASE_URL",
+    "grok": "XAI_BASE_URL",
+    "ollama": "OLLAMA_HOST",
+}
+MODELS = {
+    "openai": "OPENAI_MODEL",
+    "anthropic": "ANTHROPIC_MODEL",
+    "gemini": "GEMINI_MODEL",
+    "grok": "XAI_MODEL",
+    "ollama": "OLLAMA_MODEL",
+}
 
-    assert told == (openai.api_key, openai.base_url, openai.model)
+
+def from_environment(**environment) -> StreamingConfig:
+    return StreamingConfig.from_environment(environment)
 
 
-@pytest.mark.parametrize("environment", [{}, {"OPENAI_API_KEY": ""}, {"OPENAI_MODEL": "m"}])
-def test_without_a_key_the_environment_configures_nothing(environment):
-    """A provider that has no key in the environment is not configured."""
-    assert {} == StreamingConfig.from_environment(environment).providers
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_in_the_environment_configures_its_provider(name):
+    """The key alone is enough: the provider's own address, and a model of its own that it can be asked."""
+    config = from_environment(**{KEYS[name]: KEY})
+    provider = config.providers[name]
+
+    assert {name, "ollama"} == set(config.providers)
+    assert (name, KEY, None) == (provider.kind, provider.api_key, provider.base_url)
+    assert provider.model
+    assert name == config.primary
+    assert provider.kind in BUILTIN_PROVIDERS
+    assert BUILTIN_PROVIDERS[name](provider).ask(Request.of("Hi")).url.startswith("http")
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_address_and_model_come_from_the_environment(name):
+    """Both can be told, under the names that the official packages use for the address."""
+    variables = {KEYS[name]: KEY, BASE_URLS[name]: "https://h.example/v1", MODELS[name]: "m"}
+    provider = from_environment(**variables).providers[name]
+
+    assert ("https://h.example/v1", "m") == (provider.base_url, provider.model)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_blank_variables_are_not_there(name):
+    """A variable without a value counts as not set, and blanks around a value are none of it."""
+    blank = {KEYS[name]: f" {KEY}\n", BASE_URLS[name]: "", MODELS[name]: " "}
+
+    assert from_environment(**{KEYS[name]: KEY}) == from_environment(**blank)
+    assert from_environment() == from_environment(**{KEYS[name]: " "})
+
+
+def test_without_keys_there_is_ollama():
+    """Ollama needs no key. It is not the primary one unasked: the error of the one that is says which key to set."""
+    config = from_environment()
+
+    assert ["ollama"] == list(config.providers)
+    assert "openai" == config.primary
+
+
+@pytest.mark.parametrize("variable", [KEYS["ollama"], BASE_URLS["ollama"], MODELS["ollama"]])
+def test_ollama_is_primary_where_only_it_is_told_of(variable):
+    """Any of its variables says that Ollama is meant."""
+    assert "ollama" == from_environment(**{variable: "127.0.0.1"}).primary
+
+
+def test_googles_name_for_the_key_goes_first():
+    """With both variables set, `GOOGLE_API_KEY` counts, as in the official package."""
+    both = from_environment(GOOGLE_API_KEY="google", GEMINI_API_KEY="gemini")
+
+    assert "google" == both.providers["gemini"].api_key
+    assert "google" == from_environment(GOOGLE_API_KEY="google").providers["gemini"].api_key
+
+
+@given(st.sets(st.sampled_from(sorted(KEYS))))
+def test_the_primary_provider_is_the_first_in_order(names):
+    """OpenAI, Anthropic, Gemini, Grok, Ollama: the first that a variable tells of is asked where nothing is said."""
+    config = from_environment(**{KEYS[name]: KEY for name in names})
+
+    assert next((name for name in KEYS if name in names), "openai") == config.primary
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_what_is_missing_is_told_by_its_variable(name):
+    """How to configure a provider names the variable that does it."""
+    variable = BASE_URLS[name] if name == "ollama" else KEYS[name]
+
+    assert variable in how_to_configure(name)
+    assert name in from_environment(**{variable: "127.0.0.1"}).providers
+    assert "StreamingConfig.providers" in how_to_configure("mine")

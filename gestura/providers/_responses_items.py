@@ -1,9 +1,9 @@
 """Which item of a Responses answer an event speaks of, and what of it was told already.
 
 An event names its item by up to three aliases, and none is certain: llama.cpp gives no `output_index`, GitHub Copilot
-another item id in every event, some gateways one `output_index` for all items, and some put the `call_id` where the item
-id belongs. So an alias leads to an item only if the others don't speak against it, and the order of arrival is the last
-resort.
+another item id in every event, some gateways one `output_index` for all items, and some put the `call_id` where the
+item id belongs. So an alias leads to an item only if the others don't speak against it, and the order of arrival is the
+last resort.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class CallDirectory:
         return self._noted(call, aliases)
 
     def found(self, aliases: Aliases) -> Call:
-        """The call that an event goes on with: by id, by index, else the latest unfinished one; a new one if none fits."""
+        """The call an event goes on with: by id, by index, else the latest unfinished one; if none fits, a new one."""
         call = self._with_id(aliases) or self._at_index(aliases) or self._latest_open(aliases)
         return self._noted(call, aliases)
 

@@ -91,11 +91,13 @@ class AnthropicMessages:
         }
         if settings.api_key:
             headers["x-api-key"] = settings.api_key
-        return HttpRequest(
-            url=endpoint_url(settings.base_url or "https://api.anthropic.com", "v1", "messages"),
-            headers=headers,
-            body=encoded(request_body(request, settings)),
+        url = endpoint_url(
+            settings.base_url or "https://api.anthropic.com",
+            "v1",
+            "messages",
+            sends_secrets=bool(settings.api_key or settings.headers),
         )
+        return HttpRequest(url=url, headers=headers, body=encoded(request_body(request, settings)))
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
         return SseFramer(limits)

@@ -73,6 +73,11 @@ _BY_TYPE: Final = {
     "permission_error": ErrorKind.AUTHENTICATION,
     "invalid_api_key": ErrorKind.AUTHENTICATION,
     "invalid_request_error": ErrorKind.BAD_REQUEST,
+    # OpenAI Responses, where the response fails for what was asked.
+    "invalid_prompt": ErrorKind.BAD_REQUEST,
+    "bio_policy": ErrorKind.BAD_REQUEST,
+    "misalignment_policy_violation": ErrorKind.BAD_REQUEST,
+    "data_residency_mismatch": ErrorKind.BAD_REQUEST,
     "not_found_error": ErrorKind.BAD_REQUEST,
     "request_too_large": ErrorKind.BAD_REQUEST,
 }

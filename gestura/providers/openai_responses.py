@@ -190,14 +190,11 @@ class ResponsesDecoder:
             case ["response", "function_call_arguments", "delta"]:
                 self._read_arguments(event, out)
             case ["response", "function_call_arguments", "done"]:
-                call = self._calls.found(Aliases.of(event))
-                call.name = call.name or event.name
-                if not call.complete:
-                    self._tell_call(call, out, "" if call.has_arguments else _json_text(event.arguments))
+                self._read_whole_arguments(event, out)
             case ["response", "output_item", "added"]:
                 self._read_new_item(event, out)
             case ["response", "output_item", "done"]:
-                self._read_item(event.item or Item(), Aliases.of(event), out)
+                self._read_item(event, out)
             case ["response", "completed" | "incomplete" | "failed" as status]:
                 self._end(status, event.response or Response(), out)
             case ["error"] | ["response", "error"]:
@@ -248,8 +245,9 @@ class ResponsesDecoder:
             is_whole = item.status == "completed" and not call.has_arguments
             self._tell_call(call, out, _json_text(item.arguments) if is_whole else "")
 
-    def _read_item(self, item: Item, aliases: Aliases, out: list[Delta]) -> None:
-        """A whole item: what of it was not told before is told now."""
+    def _read_item(self, event: Event, out: list[Delta]) -> None:
+        """Tell what of a whole item was not told before."""
+        item, aliases = event.item or Item(), Aliases.of(event)
         match item.type:
             case "message":
                 for index, part in enumerate(item.content or ()):
@@ -289,6 +287,13 @@ class ResponsesDecoder:
         else:
             out.append(Anomaly(Oddity.UNEXPECTED_SHAPE))
 
+    def _read_whole_arguments(self, event: Event, out: list[Delta]) -> None:
+        """They may be cut off, so they don't complete the call: its item tells whether they do."""
+        call = self._calls.found(Aliases.of(event))
+        call.name = call.name or event.name
+        if not call.complete:
+            self._tell_call(call, out, "" if call.has_arguments else _json_text(event.arguments))
+
     def _tell_call(
         self, call: Call, out: list[Delta], arguments: str = "", *, last: bool = False, complete: bool = False
     ) -> None:
@@ -313,17 +318,15 @@ class ResponsesDecoder:
     # The end.
 
     def _end(self, status: str, response: Response, out: list[Delta]) -> None:
-        failed = status == "failed" or bool(response.error)
-        if not failed:
-            self._read_output(response.output or [], out)
-        for call in self._calls.calls:
-            if not call.complete:
-                self._tell_call(call, out, last=True)
         if response.usage:
             _read_usage(response.usage, out)
-        if failed:
+        if response.error or status == "failed":
             out.append(fault_in_stream(response.error or {}, answering=self._answering))
         else:
+            self._read_output(response.output or [], out)
+            for call in self._calls.calls:
+                if not call.complete:
+                    self._tell_call(call, out, last=True)
             out.append(self._finish(status, response))
         out.append(Terminal())
         self._ended = True
@@ -333,7 +336,7 @@ class ResponsesDecoder:
         self._settled = frozenset(self._told)
         for index, item in enumerate(output):
             if item.type in ("message", "reasoning", "function_call"):
-                self._read_item(item, Aliases.of(Event(item=item, output_index=index)), out)
+                self._read_item(Event(item=item, output_index=index), out)
 
     def _finish(self, status: str, response: Response) -> Finish:
         """Why the model stopped, and the provider's word for it: the status, or the reason of an incomplete answer."""
@@ -346,7 +349,7 @@ class ResponsesDecoder:
 
 
 def _sealed(item: Item) -> str:
-    """The reasoning item as a later turn puts it into `input`, in JSON. Without its status, which is refused there."""
+    """The reasoning item as a later turn puts it into `input`: JSON, with all that is not about this turn alone."""
     summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary or ()]
     fields = {"type": "reasoning", "id": item.id, "summary": summary, "encrypted_content": item.encrypted_content}
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}).decode()

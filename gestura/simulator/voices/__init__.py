@@ -14,6 +14,7 @@ from gestura.simulator.voices.anthropic import AnthropicVoice
 from gestura.simulator.voices.gemini import GeminiVoice
 from gestura.simulator.voices.ollama import OllamaVoice
 from gestura.simulator.voices.openai_chat import OpenAIChatVoice
+from gestura.simulator.voices.openai_responses import OpenAIResponsesVoice
 
 __all__ = ["VOICES", "Voice"]
 
@@ -44,6 +45,7 @@ class Voice(Protocol):
 
 VOICES: Final[Mapping[str, Voice]] = {
     "openai_chat": OpenAIChatVoice(),
+    "openai_responses": OpenAIResponsesVoice(),
     "anthropic": AnthropicVoice(),
     "gemini": GeminiVoice(),
     "ollama": OllamaVoice(),
