@@ -7,6 +7,7 @@ behind it then finish what they hold, so what was read is delivered. Only the us
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +30,6 @@ from gestura._actors.waiting import speak_while_waiting
 from gestura.answer import Transcript
 from gestura.chunks import FinishReason, ProviderEvent, StreamChunk
 from gestura.config import Timeouts
-from gestura.conversation import Request
 from gestura.errors import ErrorKind, Fault, InternalError, LimitExceeded, ProtocolError, TransportError
 from gestura.limits import Limits
 from gestura.providers import Provider, display_name
@@ -59,6 +59,7 @@ class Attempt:
     Args:
         name: the provider's name in the configuration.
         provider: its wire format, bound to its address, key and model.
+        request: what to ask, in that wire format.
         transport: opens the request.
         sink: where chunks go.
         transcript: what was shown is kept here.
@@ -73,6 +74,7 @@ class Attempt:
 
     name: str
     provider: Provider
+    request: HttpRequest
     transport: Transport
     sink: Sink
     transcript: Transcript
@@ -84,30 +86,26 @@ class Attempt:
     raw: bool = False
     statistics: list[ActorStatistics] = attrs.field(factory=list, init=False)
     _outcome: AttemptOutcome = attrs.field(init=False)
-    _endpoint: str = attrs.field(init=False, default="")
+    _endpoint: str = attrs.field(init=False)
     _progress: Progress = attrs.field(factory=Progress, init=False)
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _read: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._endpoint = f"{display_name(self.name)} {urlsplit(self.request.url).path}"
         self._outcome = AttemptOutcome(provider=self.name, settings=self.provider.settings)
 
-    async def run(self, request: Request) -> AttemptOutcome:
+    async def run(self) -> AttemptOutcome:
         """Ask, and deliver what comes. No failure of the provider or the network is raised.
 
         Cancelled, it has closed the socket before it raises.
-
-        Raises:
-            ConfigError: the request can't be put to this provider.
         """
-        http_request = self.provider.ask(request)
-        self._endpoint = f"{display_name(self.name)} {urlsplit(http_request.url).path}"
         with bare_errors():
             async with trio.open_nursery() as nursery:
                 send, receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
                 self._count("HTTP reader")
-                nursery.start_soon(self._read_http, http_request, send)
-                for actor in stage_actors(self.provider, self.limits, raw=self.raw):
+                nursery.start_soon(self._read_http, send)
+                for place, actor in enumerate(stage_actors(self.provider, self.limits, raw=self.raw), 1):
                     next_send, next_receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
                     nursery.start_soon(
                         partial(
@@ -117,7 +115,7 @@ class Attempt:
                             next_send,
                             statistics=self._count(actor.name),
                             on_batch=self._note_content if actor.name == WIRE_DECODER else None,
-                            on_failure=self._stage_failed,
+                            on_failure=partial(self._stage_failed, place),
                         )
                     )
                     receive = next_receive
@@ -131,13 +129,13 @@ class Attempt:
                 nursery.cancel_scope.cancel()
         return self._outcome
 
-    async def _read_http(self, request: HttpRequest, send: trio.MemorySendChannel[tuple[bytes, ...]]) -> None:
+    async def _read_http(self, send: trio.MemorySendChannel[tuple[bytes, ...]]) -> None:
         """The HTTP reader, in a scope of its own: stopping it lets the actors behind it finish."""
         with self._reading, self.interrupt.scope():
             try:
                 await read_http(
                     self.transport,
-                    request,
+                    self.request,
                     send,
                     statistics=self.statistics[0],
                     max_error_body_bytes=self.limits.max_error_body_bytes,
@@ -147,7 +145,7 @@ class Attempt:
                     on_refusal=self._refused,
                 )
             except TransportError as error:
-                self._fail(Fault(kind=ErrorKind.CONNECTION, message=str(error), should_retry=error.retryable))
+                self._fail(Fault(kind=ErrorKind.CONNECTION, message=str(error), should_retry=error.retryable), place=0)
         send.close()  # also where the scope was cancelled before the reader began
         self._read.set()
 
@@ -162,7 +160,7 @@ class Attempt:
                 on_control=self._note,
             )
         except LimitExceeded as error:
-            self._stage_failed(error)
+            self._stage_failed(math.inf, error)
 
     def _keep(self, chunk: StreamChunk) -> None:
         self.transcript.add(chunk)
@@ -192,24 +190,24 @@ class Attempt:
                     await self.sink.send(update)
         return self._outcome.complete
 
-    def _fail(self, fault: Fault) -> None:
+    def _fail(self, fault: Fault, place: float = math.inf) -> None:
         """Note a failure, told with where it happened and without the key, which some providers repeat."""
         message = fault.message
         if key := self.provider.settings.api_key:
             message = message.replace(key, "[key]")
         if not message.startswith(self._endpoint):
             message = f"{self._endpoint}: {message}"
-        self._outcome.fail(attrs.evolve(fault, message=message))
+        self._outcome.fail(attrs.evolve(fault, message=message), place)
 
-    def _stop(self, fault: Fault) -> None:
-        self._fail(fault)
+    def _stop(self, fault: Fault, place: float = 0) -> None:
+        self._fail(fault, place)
         self._reading.cancel()
 
     def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self._fail(fault_of_response(self._endpoint, status, headers, body, datetime.now(UTC)))
 
-    def _stage_failed(self, error: ProtocolError | InternalError) -> None:
+    def _stage_failed(self, place: float, error: ProtocolError | InternalError, at_end: bool = False) -> None:
         kind = error.kind if isinstance(error, ProtocolError) else ErrorKind.INTERNAL
         if error.__cause__ is not None:
             _log.error("%s", error, exc_info=error.__cause__)
-        self._stop(Fault(kind=kind, message=str(error)))
+        self._stop(Fault(kind=kind, message=str(error)), place=0 if at_end else place)

@@ -30,7 +30,8 @@ class ProviderRun:
 
     Args:
         name: the provider's name in the configuration.
-        make_attempt: makes the next attempt at it, for this run's sink and transcript.
+        make_attempt: makes the next attempt at it, for this run's sink and transcript; raises `ConfigError` where it
+            can't be asked.
         guard: what the client's streams share about it.
         policy: how often, and how long to wait.
         after_output: what a failure after output leads to.
@@ -41,7 +42,7 @@ class ProviderRun:
     """
 
     name: str
-    make_attempt: Callable[[ProviderRun], Attempt]
+    make_attempt: Callable[[ProviderRun, Request], Attempt]
     guard: Guard
     policy: RetryPolicy
     after_output: AfterOutput
@@ -117,13 +118,12 @@ class ProviderRun:
         try:
             if self._is_skipped():  # others have found it dead while this one waited
                 return
+            self.attempt = self.make_attempt(self, request)
             self.guard.breaker.let_through(trio.current_time())
             self.attempts += 1
-            self.attempt = self.make_attempt(self)
-            self.outcome = await self.attempt.run(request)
+            self.outcome = await self.attempt.run()
         except ConfigError as error:
-            self.attempts -= 1  # nothing was sent
-            self._fail(error.kind, None, str(error))
+            self.outcome.fail(Fault(kind=error.kind, message=str(error), should_retry=False))
             return
         finally:
             self.guard.places.release()

@@ -145,7 +145,7 @@ class Supervisor:
         if failure is None or self.interrupt.has_struck():
             return verdict
         self._failures[run.name] = failure.message
-        if failure.kind is ErrorKind.NOT_CONFIGURED:
+        if failure.kind in (ErrorKind.NOT_CONFIGURED, ErrorKind.BAD_REQUEST) and not run.attempts:
             self.outlet.announce(Status(failure.message))
         if verdict is Verdict.NEXT_PROVIDER and others:
             self.outlet.announce(Status(f"{run.name} failed; asking {others[0].name} instead"))
@@ -165,7 +165,7 @@ class Supervisor:
             transcript=self._transcript,
         )
 
-    def _attempt_at(self, name: str, run: ProviderRun) -> Attempt:
+    def _attempt_at(self, name: str, run: ProviderRun, request: Request) -> Attempt:
         settings = self.config.providers.get(name)
         if settings is None:
             raise ConfigError(not_configured(name))
@@ -173,9 +173,11 @@ class Supervisor:
         if make_provider is None:
             known = ", ".join(sorted(self.providers))
             raise ConfigError(f"providers.{name}.kind: {settings.kind!r} is not known; known are {known}")
+        provider = make_provider(settings)
         return Attempt(
             name=name,
-            provider=make_provider(settings),
+            provider=provider,
+            request=provider.ask(request),
             transport=self.transport,
             sink=run.sink,
             transcript=run.transcript,

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 import gestura
 from gestura.chunks import Done, Error, FinishReason, ProviderEvent, StreamChunk, Text
-from gestura.config import ProviderSettings, StreamingConfig, Timeouts
+from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
 from gestura.errors import ErrorKind
 from gestura.stages.deltas import Oddity
 from gestura.transport.scripted import Break, ScriptedExchange, ScriptedTransport, Wait
@@ -71,7 +71,8 @@ async def test_an_event_that_breaks_the_format_is_shown():
 async def test_events_without_content_are_no_content(autojump_clock: MockClock):
     """Pings that are shown do not hold off the deadline that pings do not hold off."""
     ping = b'event: ping\ndata: {"choices": []}\n\n'
-    config = StreamingConfig(providers=CONFIG.providers, timeouts=Timeouts(first_content=10))
+    once = RetryPolicy(max_attempts=1)
+    config = StreamingConfig(providers=CONFIG.providers, timeouts=Timeouts(first_content=10), retry=once)
     async with client_of(*(ping, Wait(3)) * 9, config=config) as client, client.stream("Hi", raw=True) as stream:
         *events, error = [chunk async for chunk in stream]
 
