@@ -12,25 +12,29 @@ __all__ = ["bare_errors"]
 
 @contextmanager
 def bare_errors() -> Iterator[None]:
-    """Around a nursery: what leaves it is one exception.
+    """Around one nursery: what leaves it is one exception, as it was raised; the nursery's own group is taken off.
 
-    Of several, the first that is no `trio.Cancelled` leaves, since cancellation is usually what the others made of it.
-    A `Cancelled` is passed on, never swallowed.
+    Of several, one that ends the program (`KeyboardInterrupt`) leaves, or else the first that is more than a
+    cancellation, which is usually what the others made of it. A group that was raised inside is somebody's own and
+    stays whole. A `Cancelled` is passed on, never swallowed.
     """
     try:
         yield
     except BaseExceptionGroup as group:
-        leaf = _leaf(group)
-        context = leaf.__context__
+        chosen = min(group.exceptions, key=_rank)
+        context = chosen.__context__
         try:
-            raise leaf
+            raise chosen
         finally:
-            leaf.__context__ = context  # `raise` has just put the group there
+            chosen.__context__ = context  # `raise` has just put the group there
 
 
-def _leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    failures = group.split(trio.Cancelled)[1]
-    chosen: BaseException = failures or group
-    while isinstance(chosen, BaseExceptionGroup):
-        chosen = chosen.exceptions[0]
-    return chosen
+def _rank(error: BaseException) -> int:
+    more_than_cancelled = error.split(trio.Cancelled)[1] if isinstance(error, BaseExceptionGroup) else error
+    match more_than_cancelled:
+        case None | trio.Cancelled():
+            return 2
+        case Exception():
+            return 1
+        case _:
+            return 0

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import trio
 
 from gestura._actors.forwarder import OnWait, Sink, unheeded
+from gestura._actors.groups import bare_errors
 from gestura.chunks import ProviderEvent, RetryAttempt, Status, StreamChunk, TokenUsageUpdate
 
 __all__ = ["RaceSink", "race"]
@@ -87,19 +88,20 @@ async def race(runs: Sequence[Callable[[Sink], Awaitable[bool]]], sink: Sink, he
     def settled() -> bool:
         return contest.winner is not None or bool(decided)
 
-    async with trio.open_nursery() as nursery:
-        for position in range(len(runs)):
-            legs.append(RaceSink(contest, sink))
-            nursery.start_soon(run_leg, position, legs[-1])
-            with trio.move_on_after(hedge_after):
-                while not (settled() or legs[-1].over):
-                    await contest.changed.wait()
-            if settled():
-                break
-        while not (settled() or all(leg.over for leg in legs)):
-            await contest.changed.wait()
-        first = legs.index(contest.winner) if contest.winner else decided[0] if decided else None
-        for position, leg in enumerate(legs):
-            if position != first:
-                leg.scope.cancel()
+    with bare_errors():
+        async with trio.open_nursery() as nursery:
+            for position in range(len(runs)):
+                legs.append(RaceSink(contest, sink))
+                nursery.start_soon(run_leg, position, legs[-1])
+                with trio.move_on_after(hedge_after):
+                    while not (settled() or legs[-1].over):
+                        await contest.changed.wait()
+                if settled():
+                    break
+            while not (settled() or all(leg.over for leg in legs)):
+                await contest.changed.wait()
+            first = legs.index(contest.winner) if contest.winner else decided[0] if decided else None
+            for position, leg in enumerate(legs):
+                if position != first:
+                    leg.scope.cancel()
     return first
