@@ -6,6 +6,10 @@ nothing: it is made of the pieces that parsers trip over, which random bytes wou
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+from typing import Any
+
 import attrs
 from hypothesis import strategies as st
 
@@ -150,3 +154,217 @@ def _with_line_ends(draw: st.DrawFn, lines: list[str]) -> bytes:
             end = "\r"  # with LF here, the two would be one line end
         text += line + end
     return text.encode()
+
+
+# Chat Completions.
+
+TEXT = ["a", "b c", " ", "\n", "é", "😀", "\u2028", "\r\n", '"', "\\", "{", "<", "<thi", "</", "<b>", "data: "]
+"""Of which text is made: hard to split and to quote, and never a tag, whatever stands beside it."""
+
+
+@attrs.frozen
+class Said:
+    """A piece of text as it stands in the wire, tags and all."""
+
+    text: str
+
+
+@attrs.frozen
+class Reasoned:
+    """A piece of reasoning that has a field of its own."""
+
+    text: str
+
+
+@attrs.frozen
+class CallPart:
+    """A fragment of the tool call of this index."""
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@attrs.frozen
+class Finished:
+    """The finish reason."""
+
+    word: str
+
+
+@attrs.frozen
+class Told:
+    """Token counts."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@attrs.frozen
+class Failed:
+    """An error object."""
+
+    message: str
+
+
+@attrs.frozen
+class Over:
+    """`[DONE]`."""
+
+
+Meaning = Said | Reasoned | CallPart | Finished | Told | Failed | Over
+
+
+@attrs.frozen
+class ChatStream:
+    """What a server sends, and what its events mean, each with the length of the wire from which on it can be read."""
+
+    wire: bytes
+    meanings: tuple[tuple[int, Meaning], ...]
+
+    def meant(self, length: int) -> list[Meaning]:
+        """What so much of the wire means."""
+        return [meaning for end, meaning in self.meanings if end <= length]
+
+
+@st.composite
+def chat_streams(draw: st.DrawFn, *, errors: bool = True) -> ChatStream:
+    """An answer: text with tags, reasoning, tool calls whose fragments mix, counts, and what ends it, or does not."""
+    runs: list[list[Meaning]] = draw(st.lists(_tagged_text() | _reasoning(), max_size=4))
+    parts = draw(_mixed_calls())
+    for place, part in reversed(list(zip(_places(draw, len(parts), len(runs)), parts, strict=True))):
+        runs.insert(place, [part])
+    meanings = [meaning for run in runs for meaning in run]
+    if word := draw(st.sampled_from([None, "stop", "tool_calls", "length", "content_filter"])):
+        meanings.append(Finished(word))
+    if draw(st.booleans()):
+        meanings.append(Told(draw(st.integers(0, 99)), draw(st.integers(1, 99))))
+    if errors and draw(st.integers(0, 9)) == 0:
+        meanings.insert(draw(st.integers(0, len(meanings))), Failed("the model fell over"))
+    if draw(st.booleans()):
+        meanings.append(Over())
+    return _in_events(draw, meanings)
+
+
+def chat_garbage() -> st.SearchStrategy[bytes]:
+    """Events that are nearly Chat Completions: any value in any field, in any order, with lines of garbage between."""
+    value = st.sampled_from(
+        [None, 0, -1, 7, "", "a", "<think>", "</think>", [], {}, ["a"], {"a": 1}, 1e9, True, "stop"]
+    )
+    fragment = st.fixed_dictionaries(
+        {}, optional={"index": value, "id": value, "function": value | _fields("name", "arguments", of=value)}
+    )
+    inner = _fields("content", "reasoning_content", "reasoning", "refusal", "role", of=value)
+    calls = st.fixed_dictionaries({"tool_calls": st.lists(fragment | value, max_size=3)})
+    choice = st.fixed_dictionaries(
+        {}, optional={"index": value, "delta": inner | calls | value, "finish_reason": value}
+    )
+    body = st.fixed_dictionaries(
+        {"choices": st.lists(choice | value, max_size=2) | value},
+        optional={"usage": value, "model": value, "error": value},
+    )
+    event = body.map(lambda fields: b"data: " + json.dumps(fields).encode() + b"\n\n")
+    return st.lists(event | event | sse_garbage() | st.just(b"data: [DONE]\n\n"), max_size=6).map(b"".join)
+
+
+def _fields(*names: str, of: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(names, of))
+
+
+def _plain_text() -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(TEXT), min_size=1, max_size=5).map("".join)
+
+
+@st.composite
+def _tagged_text(draw: st.DrawFn) -> list[Meaning]:
+    """Text that may hold blocks of thinking, the last of which may stay open; in pieces cut anywhere."""
+    text = ""
+    for _ in range(draw(st.integers(0, 2))):
+        text += draw(st.just("") | _plain_text()) + "<think>" + draw(st.just("") | _plain_text()) + "</think>"
+    text += draw(_plain_text())
+    if draw(st.integers(0, 5)) == 0:
+        text += "<think>" + draw(_plain_text())
+    return [Said(piece) for piece in _pieces(draw, text)]
+
+
+@st.composite
+def _reasoning(draw: st.DrawFn) -> list[Meaning]:
+    return [Reasoned(piece) for piece in _pieces(draw, draw(_plain_text()))]
+
+
+@st.composite
+def _mixed_calls(draw: st.DrawFn) -> list[CallPart]:
+    """Up to three calls, some without an id of their own; the fragments of each in order, mixed with the others'."""
+    calls = []
+    for index in range(draw(st.integers(0, 3))):
+        arguments = draw(st.just("{}") | st.dictionaries(_plain_text(), _plain_text(), max_size=2).map(json.dumps))
+        first, *others = _pieces(draw, arguments)
+        call_id = draw(st.sampled_from([f"call-{index}", "same", "", None]))
+        opening = CallPart(index, call_id, f"tool_{index}", draw(st.just("") | st.just(first)))
+        rest = [piece for piece in (first, *others) if piece != first or opening.arguments == ""]
+        if opening.arguments:
+            rest = others
+        calls.append([opening, *(CallPart(index, None, None, piece) for piece in rest)])
+    order = draw(st.permutations([index for index, call in enumerate(calls) for _ in call]))
+    return [calls[index].pop(0) for index in order]
+
+
+def _pieces(draw: st.DrawFn, text: str) -> list[str]:
+    cuts = sorted({0, len(text), *draw(st.lists(st.integers(0, len(text)), max_size=5))})
+    return [text[start:end] for start, end in pairwise(cuts)]
+
+
+def _places(draw: st.DrawFn, count: int, size: int) -> list[int]:
+    """Where to put so many things into a list of this size, in order."""
+    return sorted(draw(st.lists(st.integers(0, size), min_size=count, max_size=count)))
+
+
+CHAT_NOISE = [
+    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]},
+    {"choices": [{"index": 0, "delta": {}}]},
+    {"choices": [{"index": 1, "delta": {"content": "<think>another choice</think>"}}]},
+    {"choices": [{"index": 0, "delta": {"tool_calls": []}}], "usage": None, "system_fingerprint": "fp"},
+]
+"""Events that say nothing of the first choice."""
+
+
+def _in_events(draw: st.DrawFn, meanings: list[Meaning]) -> ChatStream:
+    """The events that say it, with noise between, under one of the line ends."""
+    end = draw(st.sampled_from(["\n", "\r\n", "\r"])).encode()
+    colon = draw(st.sampled_from([b"data: ", b"data:"]))
+    ascii_only = draw(st.booleans())
+    wire = draw(st.sampled_from([b"", BOM]))
+    placed = []
+    for meaning in meanings:
+        match draw(st.integers(0, 9)):
+            case 0:
+                wire += b": keep-alive" + end * draw(st.integers(1, 2))
+            case 1:
+                wire += colon + json.dumps(draw(st.sampled_from(CHAT_NOISE))).encode() + end + end
+        data = "[DONE]" if meaning == Over() else json.dumps(_event_of(meaning), ensure_ascii=ascii_only)
+        wire += colon + data.encode()
+        placed.append((len(wire), meaning))
+        wire += end + end
+    return ChatStream(wire, tuple(placed))
+
+
+def _event_of(meaning: Meaning) -> dict[str, Any]:
+    match meaning:
+        case Told(given, made):
+            return {"choices": [], "usage": {"prompt_tokens": given, "completion_tokens": made}}
+        case Failed(message):
+            return {"error": {"message": message, "type": "server_error"}}
+        case Finished(word):
+            return {"choices": [{"index": 0, "delta": {}, "finish_reason": word}]}
+        case Said(text):
+            inner: dict[str, Any] = {"content": text}
+        case Reasoned(text):
+            inner = {"reasoning_content": text, "content": None}
+        case CallPart(index, call_id, name, arguments):
+            function = {"arguments": arguments} if name is None else {"name": name, "arguments": arguments}
+            given_id = {} if call_id is None else {"id": call_id, "type": "function"}
+            inner = {"tool_calls": [{"index": index, **given_id, "function": function}]}
+        case _:
+            raise AssertionError(meaning)
+    return {"choices": [{"index": 0, "delta": inner, "finish_reason": None}]}

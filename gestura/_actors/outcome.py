@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from gestura._actors.policy import is_retryable
@@ -36,17 +38,18 @@ class AttemptOutcome:
     model: str | None = None
     complete: bool = False
     _counts: TokenUsage | None = attrs.field(default=None, init=False)
+    _place: float = attrs.field(default=-math.inf, init=False)
 
     @property
     def failure(self) -> Fault | None:
         """Why there is no whole answer; `None` where there is one.
 
         An input that ends is no success by itself. What comes after the end of a complete answer (a connection that
-        breaks, a late timeout) does not spoil it.
+        breaks, a late timeout, an endless line) does not spoil it; unless it is a bug of ours.
         """
         if self.fault is not None:
-            harmless = self.complete and self.fault.kind in (ErrorKind.CONNECTION, ErrorKind.TIMEOUT)
-            return None if harmless else self.fault
+            came_later = self.complete and self._place < math.inf and self.fault.kind is not ErrorKind.INTERNAL
+            return None if came_later else self.fault
         if self.complete:
             return None
         return Fault(
@@ -87,9 +90,19 @@ class AttemptOutcome:
                 pass
         return None
 
-    def fail(self, fault: Fault) -> None:
-        """Note why the attempt fails. The first reason is the cause; later ones follow from it."""
-        if self.fault is None:
+    def fail(self, fault: Fault, place: float = math.inf) -> None:
+        """Note why the attempt fails.
+
+        Of several failures the one met furthest along the flow counts, for what is there was read first, however far
+        ahead the reader is. Of those met at one place the first counts; later ones follow from it.
+
+        Args:
+            fault: what went wrong.
+            place: where in the flow it was met, 0 being its beginning; its end, where the provider's own words come
+                out, unless told.
+        """
+        if place > self._place:
+            self._place = place
             self.fault = attrs.evolve(fault, provider=self.provider)
 
 

@@ -21,7 +21,7 @@ async def run_stage(
     *,
     statistics: ActorStatistics,
     on_batch: Callable[[Sequence[Any]], None] | None,
-    on_failure: Callable[[ProtocolError | InternalError], None],
+    on_failure: Callable[[ProtocolError | InternalError, bool], None],
 ) -> None:
     """Feed `stage` what arrives, send what it makes, and close it when the input ends.
 
@@ -34,8 +34,10 @@ async def run_stage(
         send: the next actor's inbox.
         statistics: counts to keep.
         on_batch: called with each batch before it is sent.
-        on_failure: called with what went wrong: the provider's fault, or a bug in the stage.
+        on_failure: called with what went wrong (the provider's fault, or a bug in the stage) and whether it did so only
+            once the input had ended.
     """
+    closing = False
     with receive, send:
         try:
             async for batch in receive:
@@ -46,16 +48,17 @@ async def run_stage(
                     if on_batch is not None:
                         on_batch(made)
                     await _send(send, made)
+            closing = True
             made = stage.close()
         except trio.BrokenResourceError:
             return  # the next actor has stopped, and has said why
         except ProtocolError as error:
-            on_failure(error)
+            on_failure(error, closing)
             made = error.made
         except Exception as error:  # noqa: BLE001  # a bug in a stage must not take other streams with it
             failure = InternalError(f"the {statistics.name} crashed: {type(error).__name__}: {error}")
             failure.__cause__ = error
-            on_failure(failure)
+            on_failure(failure, closing)
             return
         finally:
             statistics.deepest_queue = receive.statistics().peak_buffer_used

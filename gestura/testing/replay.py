@@ -58,8 +58,10 @@ def _batches(stages: Stage[bytes, Any], reads: Iterable[bytes], outcome: Attempt
             yield stages.feed((data,))
         yield stages.close()
     except ProtocolError as error:
-        outcome.fail(Fault(kind=error.kind, message=str(error)))
+        outcome.fail(Fault(kind=error.kind, message=str(error)), place=0)
         yield error.made
     except Exception as error:  # noqa: BLE001  # a bug in a stage: a live stream has its ending then, and so has this
         _log.exception("a stage crashed")
-        outcome.fail(Fault(kind=ErrorKind.INTERNAL, message=f"a stage crashed: {type(error).__name__}: {error}"))
+        outcome.fail(
+            Fault(kind=ErrorKind.INTERNAL, message=f"a stage crashed: {type(error).__name__}: {error}"), place=0
+        )
