@@ -7,6 +7,7 @@ import trio
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from trio.testing import MockClock
 
 from gestura._actors.guard import (
     COOLING_SECONDS,
@@ -259,12 +260,12 @@ async def turns(of: Guard, number: int) -> list[float]:
     return times
 
 
-async def test_streams_that_come_at_once_share_the_requests_of_a_minute(autojump_clock: object) -> None:
+async def test_streams_that_come_at_once_share_the_requests_of_a_minute(autojump_clock: MockClock) -> None:
     """Two a minute: two at once, and another every half minute."""
     assert [0.0, 0.0, 30.0, 60.0] == pytest.approx(await turns(guard(requests_per_minute=2), 4), abs=TOLERANCE)
 
 
-async def test_the_stricter_of_two_budgets_decides(autojump_clock: object) -> None:
+async def test_the_stricter_of_two_budgets_decides(autojump_clock: MockClock) -> None:
     """Requests were left, but the last answer took two minutes' tokens."""
     both = guard(requests_per_minute=1000, tokens_per_minute=60)
     await both.wait_for_turn()
@@ -273,7 +274,7 @@ async def test_the_stricter_of_two_budgets_decides(autojump_clock: object) -> No
     assert [61.0] == pytest.approx(await turns(both, 1))
 
 
-async def test_an_answer_without_counts_takes_nothing(autojump_clock: object) -> None:
+async def test_an_answer_without_counts_takes_nothing(autojump_clock: MockClock) -> None:
     """Usage that was never told is unknown, and holds nobody up."""
     untold = guard(tokens_per_minute=1)
     untold.record(None, TokenUsage(input_tokens=50), trio.current_time())
@@ -282,7 +283,7 @@ async def test_an_answer_without_counts_takes_nothing(autojump_clock: object) ->
     assert [0.0] == await turns(untold, 1)
 
 
-async def test_without_limits_nobody_waits(autojump_clock: object) -> None:
+async def test_without_limits_nobody_waits(autojump_clock: MockClock) -> None:
     """A provider without limits, or without settings, is asked at once by everybody."""
     assert [0.0] * 100 == await turns(guard(), 100)
     assert [0.0] * 100 == await turns(Guard(None, trio.current_time()), 100)
