@@ -40,6 +40,7 @@ SEALED_ANEW = "the end of the response has each seal encrypted anew; by the API'
 NO_BLANK_LINE = "the last event has no blank line after it, and is dropped"
 ELIDED = "whoever kept the recording cut pieces out; the end of the response has the whole text"
 CHANGING_IDS = "ids that change on the way are a RuntimeError"
+CUT_OFF = "a call that the limit of tokens cut off is one there, with arguments that are no JSON"
 EMPTY_OUTPUT = "the end of the response has an empty output, which goes before what the events told"
 
 DIFFERENCES = {
@@ -57,6 +58,7 @@ DIFFERENCES = {
     ("openai-gpt-5.3-codex-text-1", "text"): (ACCUMULATOR, ELIDED),
     ("openai-gpt-5.4-2026-03-05-misc-2", "everything"): (ACCUMULATOR, CHANGING_IDS),
     ("openai-gpt-5.6-sol-incomplete-reason-1", "seals"): (ACCUMULATOR, SEALED_ANEW),
+    ("openai-gpt-5.6-sol-incomplete-tool-1", "tool_calls"): (BOTH, CUT_OFF),
     ("openai-o4-mini-2025-04-16-reason-text-3", "seals"): (ACCUMULATOR, SEALED_ANEW),
 }
 """Where the official package reads a recording otherwise than we do: in which field, which of its readers, and why."""
@@ -69,7 +71,7 @@ class Reading:
     Args:
         thinking: reasoning, its parts a blank line apart.
         seals: the encrypted content of reasoning.
-        tool_calls: id, name and arguments of each complete function call.
+        tool_calls: id, name and arguments of each function call.
         finish: the status, or the reason of an incomplete answer.
         usage: tokens of input, of output, in total, cached of the input, and of reasoning; `None` is not told.
         error: the provider's words for why it failed.
@@ -95,10 +97,7 @@ class Reading:
 
 
 def read_officially(url: str) -> dict[str, Reading | None]:
-    """Ask for one answer, as the typed events tell it and as the package's accumulator does; `None` where it fails.
-
-    Blocks.
-    """
+    """Ask for an answer, as the typed events tell it and as the accumulator does; `None` where that fails. Blocks."""
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=20) as client:
         events: list[Any] = []
         error = None
@@ -139,11 +138,8 @@ def _told_by_events(events: Sequence[Any], error: str | None) -> Reading:
         name, _, phase = event.type.removeprefix("response.").partition(".")
         if phase == "delta" and name in ("output_text", "refusal", "reasoning_text", "reasoning_summary_text"):
             kind = parts[name] if name in parts else parts["reasoning"]
-            place = (
-                name,
-                event.output_index,
-                getattr(event, "content_index", None) or getattr(event, "summary_index", 0),
-            )
+            indexes = (getattr(event, index, None) for index in ("output_index", "content_index", "summary_index"))
+            place = (name, *indexes)
             kind[place] = kind.get(place, "") + event.delta
     return Reading(
         text="".join(parts["output_text"].values()),
@@ -156,7 +152,7 @@ def _told_by_events(events: Sequence[Any], error: str | None) -> Reading:
 
 
 def _of_items(items: Sequence[Any]) -> dict[str, Any]:
-    calls = [item for item in items if item.type == "function_call" and item.status != "incomplete"]
+    calls = [item for item in items if item.type == "function_call"]
     seals = [item.encrypted_content for item in items if item.type == "reasoning" and item.encrypted_content]
     return {
         "seals": tuple(seals),
@@ -189,7 +185,7 @@ def _counts(usage: Any) -> tuple[int | None, ...]:
 # What we make of it.
 
 
-async def asked(wire: bytes) -> tuple[list[gestura.StreamChunk], gestura.StreamStatistics, dict[str, Reading]]:
+async def asked(wire: bytes) -> tuple[list[gestura.StreamChunk], gestura.StreamStatistics, dict[str, Reading | None]]:
     """What comes of an answer: chunks and statistics of the public client, and the official readings."""
     pieces = [wire[start : start + READ_BYTES] for start in range(0, len(wire), READ_BYTES)]
     response = head(Content_Type="text/event-stream; charset=utf-8", Transfer_Encoding="chunked", Connection="close")
@@ -205,7 +201,7 @@ async def asked(wire: bytes) -> tuple[list[gestura.StreamChunk], gestura.StreamS
 
 async def all_readings(
     url: str, model: str = "m"
-) -> tuple[list[gestura.StreamChunk], gestura.StreamStatistics, dict[str, Reading]]:
+) -> tuple[list[gestura.StreamChunk], gestura.StreamStatistics, dict[str, Reading | None]]:
     """What comes of asking the server at `url`, by us and by the official package."""
     official = await trio.to_thread.run_sync(read_officially, url, abandon_on_cancel=True)
     provider = ProviderSettings(kind="openai_responses", model=model, base_url=url)
