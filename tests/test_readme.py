@@ -1,7 +1,8 @@
 """What the README and the pages of the documentation show works: Python runs, commands exist, links lead somewhere.
 
 A block of Python that calls `trio.run` runs as a file of its own, as a reader would paste it. The other blocks of a
-page are pieces of one program, in which `client` is an open client. Whichever provider they ask, a simulator answers.
+page are pieces of one program, in which the usual modules are imported, `client` is an open client, and `access_token`
+comes from somewhere. Whichever provider they ask, a simulator answers.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def skip_without_local_model() -> None:
 async def test_the_pieces_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They run, in their order and in one namespace."""
     pieces = [(line, code) for line, code in blocks(page, "python") if not is_program(code)]
-    namespace: dict[str, Any] = {"gestura": gestura, "os": os, "sys": sys, "trio": trio}
+    namespace: dict[str, Any] = {"gestura": gestura, "os": os, "sys": sys, "trio": trio, "access_token": "any"}
     for _, code in pieces:
         for variable in re.findall(r'environ\["(\w+)"\]', code):
             monkeypatch.setenv(variable, "any")
