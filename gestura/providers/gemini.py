@@ -62,7 +62,7 @@ FINISH_REASONS: Final = {
     "PUP_LIMITED_DISABLED": FinishReason.CONTENT_FILTER,
     "FINISH_REASON_UNSPECIFIED": FinishReason.UNKNOWN,
 }
-"""Google's words (`Candidate.FinishReason`) that have a term of ours; `MALFORMED_FUNCTION_CALL` and such are `OTHER`."""
+"""Google's words (`Candidate.FinishReason`) that we have a term for; `MALFORMED_FUNCTION_CALL` and such are `OTHER`."""
 
 _ROLES: Final = {Role.USER: "user", Role.ASSISTANT: "model"}
 

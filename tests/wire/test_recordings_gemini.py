@@ -353,6 +353,21 @@ async def test_the_official_package_understands_the_simulator():
     )
 
 
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "a b?c#d%41é:e+f&g", "tunedModels/t 1"])
+async def test_the_model_arrives_as_it_was_named(model):
+    """Whatever characters a model's name has, the server finds it in the path; the key is in no part of the URL."""
+    async with open_simulator([Scenario(model=model, steps=(Text("Here."),))]) as simulator:
+        provider = ProviderSettings(kind="gemini", model=model, base_url=simulator.url, api_key="canary")
+        config = gestura.StreamingConfig(primary="gemini", providers={"gemini": provider})
+        async with gestura.open_client(config) as client:
+            answer = await client.ask("Hi")
+    (request,) = simulator.requests
+
+    assert ("Here.", model) == (answer.text, answer.done.model)
+    assert "canary" not in request.path
+    assert "canary" == request.headers["x-goog-api-key"]
+
+
 async def test_the_simulator_fails_as_the_official_package_expects():
     """A model that is not there and an error in the stream are told where the package looks for the message."""
     async with open_simulator([Scenario(model="m", steps=(Text("one"), StreamError("Lost.")))]) as simulator:
