@@ -400,6 +400,7 @@ CUT_OFF = Frame('{"candidates":[{"content":{"parts":[{"text":"Hi', terminated=Fa
         ([event(said("Hi")), {"candidates": [{"finishReason": "STOP"}]}], [Text("Hi"), *STOP]),
         ([event(finish="STOP"), {"usageMetadata": COUNTED}], [Usage(TokenUsage(**TOLD)), *STOP]),
         ([event(said("a"), finish="STOP"), event(said("b"), finish="STOP")], [Text("a"), Text("b"), *STOP]),
+        ([event(said("a"), finish="STOP"), event(said("b"))], [Text("a"), Text("b"), *STOP]),
         ([event(finish="STOP"), event(finish="SAFETY")], [Finish(FinishReason.CONTENT_FILTER, "SAFETY"), Terminal()]),
         ([Frame(_data(event(said("Hi"), finish="STOP")), terminated=False)], [Text("Hi"), *STOP]),
         ([event(said("Hi"))], [Text("Hi")]),
