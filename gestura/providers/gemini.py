@@ -60,17 +60,9 @@ FINISH_REASONS: Final = {
     "IMAGE_RECITATION": FinishReason.CONTENT_FILTER,
     "ESCALATION": FinishReason.CONTENT_FILTER,
     "PUP_LIMITED_DISABLED": FinishReason.CONTENT_FILTER,
-    "MALFORMED_FUNCTION_CALL": FinishReason.OTHER,
-    "MALFORMED_RESPONSE": FinishReason.OTHER,
-    "UNEXPECTED_TOOL_CALL": FinishReason.OTHER,
-    "TOO_MANY_TOOL_CALLS": FinishReason.OTHER,
-    "MISSING_THOUGHT_SIGNATURE": FinishReason.OTHER,
-    "NO_IMAGE": FinishReason.OTHER,
-    "IMAGE_OTHER": FinishReason.OTHER,
-    "OTHER": FinishReason.OTHER,
     "FINISH_REASON_UNSPECIFIED": FinishReason.UNKNOWN,
 }
-"""Google's words (`Candidate.FinishReason`). A stop after function calls waits for their results: `TOOL_CALLS`."""
+"""Google's words (`Candidate.FinishReason`) that we have a term for; `MALFORMED_FUNCTION_CALL` and such are `OTHER`."""
 
 _ROLES: Final = {Role.USER: "user", Role.ASSISTANT: "model"}
 
@@ -250,16 +242,14 @@ class GeminiDecoder:
         word = self._finish_word
         if word is None or self._broken:
             return []
-        if word not in FINISH_REASONS:
-            return [Anomaly(Oddity.UNKNOWN_FINISH_REASON), Finish(FinishReason.OTHER, word), Terminal()]
-        reason = FINISH_REASONS[word]
+        reason = FINISH_REASONS.get(word, FinishReason.OTHER)
         if reason is FinishReason.STOP and self._calls:
-            reason = FinishReason.TOOL_CALLS
+            reason = FinishReason.TOOL_CALLS  # Gemini stops there as anywhere
         return [Finish(reason, word), Terminal()]
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
-        if not frame.data or frame.data.isspace():
-            return
+        if not frame.data or frame.data.isspace() or frame.data == "[DONE]":
+            return  # `[DONE]` is the mark of gateways that speak several wire formats; it says nothing here
         event, as_expected = self._events.decode(frame)
         if not as_expected:
             out.append(Anomaly(Oddity.UNEXPECTED_SHAPE))

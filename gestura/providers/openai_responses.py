@@ -211,7 +211,7 @@ class ResponsesDecoder:
     # Text, reasoning and refusals.
 
     def _read_piece(self, name: str, event: Event, out: list[Delta]) -> None:
-        if not isinstance(event.delta, str):
+        if isinstance(event.delta, dict):
             out.append(Anomaly(Oddity.UNEXPECTED_SHAPE))
         elif event.delta:
             index = event.summary_index if name == "reasoning_summary_text" else event.content_index
@@ -282,10 +282,10 @@ class ResponsesDecoder:
         call = self._calls.found(Aliases.of(event))
         if call.complete:
             out.append(Anomaly(Oddity.LATE_TOOL_CALL_FRAGMENT))
-        elif isinstance(event.delta, str):
-            self._tell_call(call, out, event.delta)
-        else:
+        elif isinstance(event.delta, dict):
             out.append(Anomaly(Oddity.UNEXPECTED_SHAPE))
+        else:
+            self._tell_call(call, out, event.delta or "")
 
     def _read_whole_arguments(self, event: Event, out: list[Delta]) -> None:
         """They may be cut off, so they don't complete the call: its item tells whether they do."""

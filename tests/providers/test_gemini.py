@@ -199,9 +199,7 @@ def test_the_input_may_begin_outside_of_events(first):
     assert [Frame(first.decode(), terminated=False)] == check_stage(lambda: GeminiFramer(Limits()), first)
 
 
-@pytest.mark.parametrize(
-    "wire", [b'data: {"a":\ndata: {}}\n\n', b" {\n\ndata: 1\n\n", b"data: \xe2\x80\xa8{}\n\n", b""]
-)
+@pytest.mark.parametrize("wire", [b'data: {"a":\ndata: {}}\n\n', b" {\n\ndata: 1\n\n", b"data: \xe2\x80\xa8{}\n\n"])
 def test_braces_inside_lines_are_content(wire):
     """A brace elsewhere than at the beginning of a line makes nothing unframed."""
     (frame,) = check_stage(lambda: GeminiFramer(Limits()), wire)
@@ -369,24 +367,27 @@ def test_no_counts_are_no_usage(counts):
     assert [Text("Hi")] == read(event(said("Hi"), usageMetadata=counts))
 
 
-@pytest.mark.parametrize(("word", "reason"), FINISH_REASONS.items())
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        *FINISH_REASONS.items(),
+        ("MALFORMED_FUNCTION_CALL", FinishReason.OTHER),
+        ("UNEXPECTED_TOOL_CALL", FinishReason.OTHER),
+        ("OTHER", FinishReason.OTHER),
+        ("WHAT_COMES_TOMORROW", FinishReason.OTHER),
+    ],
+)
 def test_finish_reasons_are_translated_and_kept(word, reason):
-    """Every word for why the model stopped has gestura's term beside it."""
+    """Every word for why the model stopped has gestura's term beside it; what has none is `OTHER`."""
     assert [Text("Hi"), Finish(reason, word), Terminal()] == read(event(said("Hi"), finish=word))
 
 
-def test_an_unknown_finish_reason_is_kept_and_counted():
-    """A word that Google adds tomorrow is `OTHER`, told as it is, and counted."""
-    oddity = Anomaly(Oddity.UNKNOWN_FINISH_REASON)
+def test_only_a_stop_after_calls_waits_for_their_results():
+    """A stop after function calls is `TOOL_CALLS`, wherever they stood; another reason after them stays what it is."""
+    stopped, cut_short = (read(event(called()), event(finish=word)) for word in ("STOP", "MAX_TOKENS"))
 
-    assert [oddity, Finish(FinishReason.OTHER, "BORED"), Terminal()] == read(event(finish="BORED"))
-
-
-def test_a_call_that_was_malformed_is_no_stop_for_tools():
-    """Only a plain stop after function calls waits for their results."""
-    finished = read(event(called()), event(finish="MAX_TOKENS"))
-
-    assert [fragment(0), Finish(FinishReason.LENGTH, "MAX_TOKENS"), Terminal()] == finished
+    assert [fragment(0), *CALLED] == stopped
+    assert [fragment(0), Finish(FinishReason.LENGTH, "MAX_TOKENS"), Terminal()] == cut_short
 
 
 CUT_OFF = Frame('{"candidates":[{"content":{"parts":[{"text":"Hi', terminated=False)
@@ -399,6 +400,7 @@ CUT_OFF = Frame('{"candidates":[{"content":{"parts":[{"text":"Hi', terminated=Fa
         ([event(said("Hi")), {"candidates": [{"finishReason": "STOP"}]}], [Text("Hi"), *STOP]),
         ([event(finish="STOP"), {"usageMetadata": COUNTED}], [Usage(TokenUsage(**TOLD)), *STOP]),
         ([event(said("a"), finish="STOP"), event(said("b"), finish="STOP")], [Text("a"), Text("b"), *STOP]),
+        ([event(said("a"), finish="STOP"), event(said("b"))], [Text("a"), Text("b"), *STOP]),
         ([event(finish="STOP"), event(finish="SAFETY")], [Finish(FinishReason.CONTENT_FILTER, "SAFETY"), Terminal()]),
         ([Frame(_data(event(said("Hi"), finish="STOP")), terminated=False)], [Text("Hi"), *STOP]),
         ([event(said("Hi"))], [Text("Hi")]),
@@ -414,9 +416,9 @@ def test_an_answer_is_complete_where_the_input_ends_after_a_finish_reason(events
     assert deltas == read(*events)
 
 
-@pytest.mark.parametrize("data", ["", " ", "\t"])
+@pytest.mark.parametrize("data", ["", " ", "\t", "[DONE]"])
 def test_empty_data_is_passed_over(data):
-    """Events without data are keep-alives."""
+    """Events without data are keep-alives; the end mark of other wire formats, which gateways add, is no end here."""
     assert [Text("Hi")] == read(data, event(said("Hi")), data)
 
 
@@ -553,7 +555,7 @@ def test_a_field_of_another_type_costs_that_field_and_no_more(strange, deltas):
     assert deltas == read(strange)
 
 
-@pytest.mark.parametrize("data", ["{", "nonsense", "[]", '[{"error":{"code":503}}]', "5", "null", "[DONE]"])
+@pytest.mark.parametrize("data", ["{", "nonsense", "[]", '[{"error":{"code":503}}]', "5", "null"])
 def test_what_is_no_json_object_breaks_the_protocol(data):
     """An event that is no JSON object is a `ProtocolError` that says which event; what came before it is kept."""
     with pytest.raises(ProtocolError, match="event 2") as caught:

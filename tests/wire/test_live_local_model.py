@@ -41,7 +41,7 @@ QUESTION = "Why is the sky blue?"
 
 in_each_wire_format = pytest.mark.parametrize("kind", ["openai_chat", "openai_responses", "anthropic"])
 # Responses has no stop sequences, and llama.cpp's does not tell an answer cut short from a complete one.
-in_older_wire_formats = pytest.mark.parametrize("kind", ["openai_chat", "anthropic"])
+in_all_but_responses = pytest.mark.parametrize("kind", ["openai_chat", "anthropic"])
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ async def test_an_answer_comes_in_pieces(model: LocalModel, kind: str) -> None:
     assert done.usage.parts().total - written > len(QUESTION.split())
 
 
-@in_older_wire_formats
+@in_all_but_responses
 async def test_the_limit_of_tokens_is_told(model: LocalModel, kind: str) -> None:
     """An answer that was cut short by the request's own limit says so, and has as many tokens as that."""
     async with open_client(model, kind=kind) as client:
@@ -112,7 +112,7 @@ async def test_the_limit_of_tokens_is_told(model: LocalModel, kind: str) -> None
     assert 5 == answer.done.usage.output_tokens
 
 
-@in_older_wire_formats
+@in_all_but_responses
 async def test_a_stop_sequence_stops(model: LocalModel, kind: str) -> None:
     """The answer ends before it, and is complete."""
     async with open_client(model, kind=kind) as client:

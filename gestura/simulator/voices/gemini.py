@@ -48,7 +48,7 @@ _STATUS_WORDS: Final = {
 class GeminiVoice:
     """Gemini, streamed."""
 
-    path = "/v1beta/{model:.+}:streamGenerateContent"
+    path = "/{version:v1(?:beta)?}/{model:.+}:streamGenerateContent"
     content_type = "text/event-stream"
 
     def model_of(self, parameters: Mapping[str, str], body: Mapping[str, Any]) -> str:  # noqa: ARG002  # it is in the path
