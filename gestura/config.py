@@ -30,6 +30,7 @@ class ProviderSettings:
         requests_per_minute: so many requests a client makes in a minute; others wait.
         tokens_per_minute: no request while the answers of the last minute took more.
         think_tags: names of the tags that enclose reasoning in this provider's text; none switches the parser off.
+            `None` is the habit of the wire format: `think` where open models are served by it, else none.
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
         think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
             to the provider.
@@ -45,7 +46,7 @@ class ProviderSettings:
     max_concurrent_streams: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    think_tags: tuple[str, ...] = ("think",)
+    think_tags: tuple[str, ...] | None = None
     starts_thinking: bool = False
     think: bool | None = None
     thinking_budget_tokens: int | None = attrs.field(default=None, validator=optional(ge(1024)))
