@@ -34,7 +34,8 @@ LAYERS = (
     ("transport._aiohttp",),
     ("_client",),
     ("gestura",),  # the public names, in `__init__`
-    ("local", "simulator", "testing"),
+    ("local", "simulator"),
+    ("testing",),
     ("cli",),
     ("__main__",),
 )
