@@ -55,14 +55,14 @@ def calls_in(chunks: Sequence[StreamChunk]) -> Calls:
 def test_mixed_calls_come_one_after_another(
     stream: ChatStream, where: Sequence[int], ending: Sequence[Pause], share: float
 ):
-    """However their fragments are mixed: in index order, none skipped, and only the last one may lack its end."""
+    """However their fragments are mixed: in index order, whole if the answer is, and only the last may lack its end."""
     length = min(len(stream.wire), round(len(stream.wire) * share))
     body = [*split(stream.wire[:length], where), *ending]
     chunks = run_virtually(chunks_of, ScriptedExchange(body=body))
     calls = calls_in(chunks)
     indexes = [int(name.removeprefix("tool_")) for _, name, _, _ in calls]
 
-    assert list(range(len(calls))) == indexes
+    assert sorted(indexes) == indexes
     if isinstance(chunks[-1], Done) and not plain_model.broken_off(stream.meant(length)):
         sent = plain_model.arguments(stream.meant(length))
         assert [(f"tool_{index}", sent[f"tool_{index}"] or "{}", True) for index in range(len(sent))] == [

@@ -77,8 +77,8 @@ def test_a_second_attempt_after_output_is_announced(settings: StreamingConfig, s
             case RetryAttempt(discard=discard):
                 assert not calling
                 announced = announced or discard or settings.after_output is AfterOutput.CONTINUE
-            case Status():
-                pass
+            case Status():  # of the next provider, which goes on
+                announced = announced or settings.after_output is AfterOutput.CONTINUE
             case Text() | Thinking() | ToolCallStart() | ToolCallArgs() | ToolCallEnd():
                 assert speaking in (None, speaker(chunk)) or announced
                 if speaking != speaker(chunk):
