@@ -21,6 +21,7 @@ from gestura._actors.deadlines import Progress, watch
 from gestura._actors.forwarder import Sink, forward
 from gestura._actors.groups import bare_errors
 from gestura._actors.http_reader import read_http
+from gestura._actors.inbox import InboxReceiver, InboxSender, open_inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
@@ -102,11 +103,15 @@ class Attempt:
         """
         with bare_errors():
             async with trio.open_nursery() as nursery:
-                send, receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
+                send: InboxSender[Any]
+                receive: InboxReceiver[Any]
+                send, receive = open_inbox(BATCHES_IN_FLIGHT)
                 self._count("HTTP reader")
                 nursery.start_soon(self._read_http, send)
                 for place, actor in enumerate(stage_actors(self.provider, self.limits, raw=self.raw), 1):
-                    next_send, next_receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
+                    next_send: InboxSender[Any]
+                    next_receive: InboxReceiver[Any]
+                    next_send, next_receive = open_inbox(BATCHES_IN_FLIGHT)
                     nursery.start_soon(
                         partial(
                             run_stage,
@@ -129,7 +134,7 @@ class Attempt:
                 nursery.cancel_scope.cancel()
         return self._outcome
 
-    async def _read_http(self, send: trio.MemorySendChannel[tuple[bytes, ...]]) -> None:
+    async def _read_http(self, send: InboxSender[Sequence[bytes]]) -> None:
         """The HTTP reader, in a scope of its own: stopping it lets the actors behind it finish."""
         with self._reading, self.interrupt.scope():
             try:
@@ -149,7 +154,7 @@ class Attempt:
         send.close()  # also where the scope was cancelled before the reader began
         self._read.set()
 
-    async def _forward(self, receive: trio.MemoryReceiveChannel[Any]) -> None:
+    async def _forward(self, receive: InboxReceiver[Sequence[Any]]) -> None:
         try:
             await forward(
                 receive,
@@ -158,6 +163,7 @@ class Attempt:
                 on_wait=self._progress.waits_for_consumer,
                 on_chunk=self._keep,
                 on_control=self._note,
+                is_complete=lambda: self._outcome.complete,
             )
         except LimitExceeded as error:
             self._stage_failed(math.inf, error)
@@ -176,7 +182,7 @@ class Attempt:
         if not all(isinstance(delta, _NO_CONTENT) for delta in deltas):
             self._progress.content_arrived()
 
-    async def _note(self, delta: Control) -> bool:
+    def _note(self, delta: Control) -> StreamChunk | None:
         match delta:
             case Anomaly(oddity):
                 self.counts.oddities[oddity] += 1
@@ -186,9 +192,8 @@ class Attempt:
             case _:
                 if isinstance(delta, Finish) and delta.reason is FinishReason.OTHER:
                     self.counts.oddities[Oddity.UNKNOWN_FINISH_REASON] += 1
-                if update := self._outcome.note(delta):
-                    await self.sink.send(update)
-        return self._outcome.complete
+                return self._outcome.note(delta)
+        return None
 
     def _fail(self, fault: Fault, place: float = math.inf) -> None:
         """Note a failure, told with where it happened and without the key, which some providers repeat."""
