@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import types
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from gestura.errors import ProtocolError
-from gestura.stages.deltas import Frame
+from gestura.stages.deltas import Delta, Frame
 
-__all__ = ["FrameDecoder", "InputCutOff"]
+__all__ = ["FrameDecoder", "WireDecoder"]
 
 Event = TypeVar("Event", bound=msgspec.Struct)
 
@@ -25,6 +26,35 @@ _UNFIT: Any = object()
 
 class InputCutOff(Exception):
     """The last frame is incomplete because the input ended inside it. The missing end is reported elsewhere."""
+
+
+class WireDecoder:
+    """What every wire decoder does with a batch of frames; how one frame is read is its own.
+
+    An input that ends inside a frame ends the answer there: no terminal event is read, which is how that is told.
+    """
+
+    _is_cut_off = False
+    """The input has ended inside a frame."""
+
+    def feed(self, batch: Sequence[Frame]) -> list[Delta]:
+        out: list[Delta] = []
+        try:
+            for frame in batch:
+                self._read(frame, out)
+        except InputCutOff:
+            self._is_cut_off = True
+        except ProtocolError as error:
+            error.made = out
+            raise
+        return out
+
+    def close(self) -> list[Delta]:
+        return []
+
+    def _read(self, frame: Frame, out: list[Delta]) -> None:
+        """Put what `frame` says into `out`."""
+        raise NotImplementedError
 
 
 class FrameDecoder(Generic[Event]):

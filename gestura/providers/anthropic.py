@@ -14,7 +14,6 @@ once another block begins; of the last call, the finish reason tells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -26,7 +25,7 @@ from gestura.conversation import Request, Sampling
 from gestura.errors import ConfigError, ErrorKind, ProtocolError
 from gestura.limits import Limits
 from gestura.providers._anthropic_events import Block, Counts, Event, EventDelta, Message, OutputDetails
-from gestura.providers._decoding import FrameDecoder, InputCutOff
+from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
@@ -171,7 +170,7 @@ class _OpenCall:
 _NOTHING_TOLD: Final = TokenUsage()
 
 
-class AnthropicDecoder:
+class AnthropicDecoder(WireDecoder):
     """Frames to deltas, for the first message."""
 
     def __init__(self) -> None:
@@ -184,21 +183,6 @@ class AnthropicDecoder:
         """Numbers of the calls whose block has stopped, and that may have been cut off there."""
         self._answering = False
         self._ended = False
-
-    def feed(self, batch: Sequence[Frame]) -> list[Delta]:
-        out: list[Delta] = []
-        try:
-            for frame in batch:
-                self._read(frame, out)
-        except InputCutOff:
-            pass  # the input ends here, without `message_stop`
-        except ProtocolError as error:
-            error.made = out
-            raise
-        return out
-
-    def close(self) -> list[Delta]:
-        return []
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
         if self._ended or not frame.data or frame.data.isspace():

@@ -10,7 +10,7 @@ answer is complete where the input ends, if a finish reason was read and no even
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,9 +20,9 @@ import msgspec
 from gestura.chunks import FinishReason, Signature, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request, Role, Sampling
-from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
+from gestura.errors import ConfigError, ErrorKind, Fault
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, InputCutOff
+from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.endpoints import endpoint_url
@@ -218,7 +218,7 @@ _EMPTY_PART: Final = _Part()
 _NOTHING_TOLD: Final = TokenUsage()
 
 
-class GeminiDecoder:
+class GeminiDecoder(WireDecoder):
     """Frames to deltas. Reads the first candidate; others are counted and passed over."""
 
     def __init__(self) -> None:
@@ -228,23 +228,11 @@ class GeminiDecoder:
         self._finish_word: str | None = None
         self._answering = False
         self._broken = False
-        """An event failed, or was cut off: whatever was said before, the answer is not complete."""
-
-    def feed(self, batch: Sequence[Frame]) -> list[Delta]:
-        out: list[Delta] = []
-        try:
-            for frame in batch:
-                self._read(frame, out)
-        except InputCutOff:
-            self._broken = True
-        except ProtocolError as error:
-            error.made = out
-            raise
-        return out
+        """An event told a failure: whatever was said before, the answer is not complete."""
 
     def close(self) -> list[Delta]:
         word = self._finish_word
-        if word is None or self._broken:
+        if word is None or self._broken or self._is_cut_off:
             return []
         reason = FINISH_REASONS.get(word, FinishReason.OTHER)
         if reason is FinishReason.STOP and self._calls:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -23,9 +23,8 @@ import msgspec
 from gestura.chunks import FinishReason, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
-from gestura.errors import ProtocolError
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, InputCutOff
+from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
@@ -201,7 +200,7 @@ class _Event(msgspec.Struct, gc=False):
     error: dict[str, Any] | str | None = None
 
 
-class OllamaDecoder:
+class OllamaDecoder(WireDecoder):
     """Frames to deltas. Calls are numbered in the order in which they come.
 
     Args:
@@ -215,21 +214,6 @@ class OllamaDecoder:
         self._calls = 0
         self._answering = False
         self._ended = False
-
-    def feed(self, batch: Sequence[Frame]) -> list[Delta]:
-        out: list[Delta] = []
-        try:
-            for frame in batch:
-                self._read(frame, out)
-        except InputCutOff:
-            pass  # the input ends here, without a terminal event
-        except ProtocolError as error:
-            error.made = out
-            raise
-        return out
-
-    def close(self) -> list[Delta]:
-        return []
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
         if self._ended:

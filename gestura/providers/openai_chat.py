@@ -12,7 +12,7 @@ that ends with neither is truncated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import attrs
@@ -23,7 +23,7 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.errors import ProtocolError
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, InputCutOff
+from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
@@ -195,7 +195,7 @@ class _Event(msgspec.Struct, gc=False):
 _NOTHING_TOLD: Final = TokenUsage()
 
 
-class ChatDecoder:
+class ChatDecoder(WireDecoder):
     """Frames to deltas, for the first choice; events of other choices are counted and passed over."""
 
     def __init__(self) -> None:
@@ -205,18 +205,6 @@ class ChatDecoder:
         self._answering = False
         self._refused = False
         self._ended = False
-
-    def feed(self, batch: Sequence[Frame]) -> list[Delta]:
-        out: list[Delta] = []
-        try:
-            for frame in batch:
-                self._read(frame, out)
-        except InputCutOff:
-            pass  # the input ends here, without a terminal event
-        except ProtocolError as error:
-            error.made = out
-            raise
-        return out
 
     def close(self) -> list[Delta]:
         return [Terminal()] if self._finish and not self._ended else []

@@ -11,7 +11,6 @@ The end is `response.completed`, `response.incomplete` or `response.failed`; an 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -22,7 +21,7 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Message, Request, Role
 from gestura.errors import ConfigError, ErrorKind, ProtocolError
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, InputCutOff
+from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._responses_events import (
     NOT_SHOWN,
@@ -137,7 +136,7 @@ def _input_item(message: Message) -> dict[str, Any]:
     return {"type": "message", **item} if message.role is Role.ASSISTANT else item
 
 
-class ResponsesDecoder:
+class ResponsesDecoder(WireDecoder):
     """Frames to deltas."""
 
     def __init__(self) -> None:
@@ -149,21 +148,6 @@ class ResponsesDecoder:
         self._thinking_part: object = None
         self._model: str | None = None
         self._ended = False
-
-    def feed(self, batch: Sequence[Frame]) -> list[Delta]:
-        out: list[Delta] = []
-        try:
-            for frame in batch:
-                self._read(frame, out)
-        except InputCutOff:
-            pass  # the input ends here, without a terminal event
-        except ProtocolError as error:
-            error.made = out
-            raise
-        return out
-
-    def close(self) -> list[Delta]:
-        return []
 
     @property
     def _answering(self) -> bool:
