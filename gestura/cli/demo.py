@@ -34,7 +34,7 @@ QUESTION = Request(
 @click.command()
 @click.option("--all", "side_by_side", is_flag=True, help="Six simulated providers at once, side by side.")
 def demo(side_by_side: bool) -> None:
-    """Watch a real model answer, then tour a simulated one.
+    """Watch a real model answer, then tour what simulated ones do.
 
     The real model runs on this machine, where it is installed; nothing outside of it is asked, and no key is needed.
     """

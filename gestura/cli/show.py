@@ -46,10 +46,6 @@ class Show:
         """A remark, or what the user asks."""
         self.console.print(Text(wrapped(words, self.columns), style=style), soft_wrap=True)
 
-    def transcript(self) -> Transcript:
-        """A new view of a stream."""
-        return Transcript(styled=self.styled, columns=self.columns)
-
     async def stream(
         self, chunks: ChunkStream, *, after: int = 0, then: Callable[[], Awaitable[None]] | None = None
     ) -> None:
@@ -60,7 +56,7 @@ class Show:
             after: so many chunks of text.
             then: is what the user does.
         """
-        transcript = self.transcript()
+        transcript = Transcript(styled=self.styled, columns=self.columns)
         texts = 0
         async for chunk in chunks:
             await write_out(transcript.feed(chunk))

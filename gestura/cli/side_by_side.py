@@ -106,7 +106,7 @@ class _Lane:
 
     def panel(self, console: Console, columns: int, lines: int) -> Panel:
         """The stream in a box: of what was said, the last that fits."""
-        text = Text.from_ansi(self.shown).wrap(console, columns - 4)[-(lines - 2) :]
+        text = Text.from_ansi(self.shown.rstrip()).wrap(console, columns - 4)[-(lines - 2) :]
         return Panel(Group(*text), title=self.name, subtitle=self.finish, height=lines)
 
 

@@ -50,8 +50,10 @@ class WaitingLine:
             await trio.sleep(PATIENCE)
             while True:
                 self._shown = True
-                seconds = trio.current_time() - started
-                sys.stderr.write(f"\r\x1b[K\x1b[2m{visible_line(self.what)}: {seconds:.0f} s\x1b[0m")
+                seconds = f": {trio.current_time() - started:.0f} s"
+                room = (columns_of(sys.stderr) or 0) - len(seconds) - 1  # only one line can be erased
+                words = visible_line(self.what)[: max(0, room)]
+                sys.stderr.write(f"\r\x1b[K\x1b[2m{words}{seconds}\x1b[0m")
                 sys.stderr.flush()
                 await trio.sleep(1)
 
