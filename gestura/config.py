@@ -156,7 +156,7 @@ class StreamingConfig:
         then says what to set. `gestura.environment.VARIABLES` is the table.
 
         Raises:
-            ConfigError: a key is not one.
+            ConfigError: a key is not one; the message names its provider.
         """
 
         def value(variable: str) -> str:
@@ -168,9 +168,12 @@ class StreamingConfig:
             base_url, model = value(variables.base_url), value(variables.model)
             if variables.needs_key and not key:
                 continue
-            providers[name] = ProviderSettings(
-                kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
-            )
+            try:
+                providers[name] = ProviderSettings(
+                    kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
+                )
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from error
             if key or base_url or model:
                 told.append(name)
         return cls(primary=next(iter(told), "openai"), providers=providers)

@@ -22,7 +22,23 @@ from gestura.usage import TokenUsage
 
 __all__ = ["Drawn", "draw_answer"]
 
-WORDS: Final = ("the", "sky", "is", "blue", "naïve", "€5", "😀", "\n", '"so"', "back\\slash", "données", ":", "{}")
+WORDS: Final = (
+    "the",
+    "sky",
+    "is",
+    "blue",
+    "naïve",
+    "€5",
+    "😀",
+    "\n",
+    '"so"',
+    "back\\slash",
+    "données",
+    ":",
+    "{}",
+    "<",
+    "<th",
+)
 
 REFUSALS: Final = (
     *(
@@ -41,6 +57,14 @@ REFUSALS: Final = (
     HttpError(status=200, body='{"error":{"message":"Not now."}}'),
 )
 """What a server may say instead of an answer."""
+
+LAST_WORDS: Final = (
+    StreamError("It broke."),
+    StreamError("Too many ask.", "overloaded_error"),
+    StreamError("No.", "invalid_request_error"),
+    StreamError("Too long.", "invalid_request_error", "context_length_exceeded"),
+)
+"""What a server may say in the middle of an answer."""
 
 
 @attrs.frozen
@@ -120,7 +144,7 @@ def _is_refused(rng: random.Random, _answer: Scenario, strikes: tuple[Strike, ..
 
 def _gives_up(rng: random.Random, answer: Scenario, strikes: tuple[Strike, ...]) -> Drawn:
     said = answer.steps[: rng.randint(0, len(answer.steps))]
-    error = StreamError("It broke.", rng.choice(["server_error", "overloaded_error", "invalid_request_error"]))
+    error = rng.choice(LAST_WORDS)
     return Drawn(attrs.evolve(answer, steps=(*said, error)), strikes)
 
 

@@ -151,6 +151,18 @@ def nothing_is_made_up_or_repeated(stream: Stream) -> Iterator[str]:
         shown.add(chunk)
 
 
+def what_was_shown_ends_the_right_to_retry(stream: Stream) -> Iterator[str]:
+    """No retry follows output, unless the client was told so; and none a tool call."""
+    shown = Transcript()
+    for chunk in stream.chunks:
+        if isinstance(chunk, RetryAttempt):
+            if shown.shown and stream.config.after_output is AfterOutput.END:
+                yield f"asked again after it had shown {shown.partial()!r}"
+            if shown.has_tool_call:
+                yield f"asked again after the tool calls {shown.partial()!r}"
+        shown.add(chunk)
+
+
 def a_done_answer_is_whole(stream: Stream) -> Iterator[str]:
     """Where a stream is done, all that the model meant to say has come, and its counts are the model's."""
     done = stream.ending
@@ -208,7 +220,9 @@ def _comparable(call: ToolCall) -> tuple[str, str, Any]:
 
 
 def it_lets_go_at_once(stream: Stream) -> Iterator[str]:
-    """Every request is closed when its user is out of the stream, and once a token has spoken."""
+    """Leaving takes no time, and when the user is out, or a token has spoken, every request is closed."""
+    if stream.watched.left > stream.watched.leaving + AT_ONCE:
+        yield f"took {stream.watched.left - stream.watched.leaving:.3f} s to leave"
     told = [time for time, _ in stream.watched.spoken.told]
     for exchange in stream.exchanges:
         if exchange.closed is None or exchange.closed > stream.watched.left:
@@ -277,6 +291,7 @@ LAWS: Final = (
     it_ends_for_a_reason,
     it_keeps_its_deadline,
     nothing_is_made_up_or_repeated,
+    what_was_shown_ends_the_right_to_retry,
     a_done_answer_is_whole,
     what_was_shown_is_kept,
     it_lets_go_at_once,

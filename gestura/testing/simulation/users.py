@@ -7,6 +7,7 @@ of their streams did.
 from __future__ import annotations
 
 import enum
+import math
 import random
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -136,7 +137,9 @@ class Watched:
     emitted: list[StreamChunk] = attrs.field(factory=list, init=False)
     """The user's own chunks that the stream has taken."""
     statistics: StreamStatistics | None = attrs.field(default=None, init=False)
-    left: float = attrs.field(default=float("inf"), init=False)
+    leaving: float = attrs.field(default=math.inf, init=False)
+    """When the user began to leave."""
+    left: float = attrs.field(default=math.inf, init=False)
     """When the user was out of it."""
     requests_then: int = attrs.field(default=0, init=False)
     """How many requests the world had seen by then."""
@@ -207,7 +210,7 @@ class Users:
         watched = Watched(stream=stream, user=user, spoken=spoken, first_request=self._request_count())
         self.watched.append(watched)
         async with trio.open_nursery() as nursery:
-            with trio.move_on_after(user.patience or float("inf")):
+            with trio.move_on_after(user.patience or math.inf):
                 try:
                     match user.manner:
                         case Manner.STREAM:
@@ -240,6 +243,7 @@ class Users:
             try:
                 await self._read(watched, chunks)
             finally:
+                watched.leaving = trio.current_time()
                 watched.statistics = chunks.statistics()
 
     async def _stream_into(self, watched: Watched) -> None:

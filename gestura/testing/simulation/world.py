@@ -144,12 +144,12 @@ def _config(rng: random.Random, names: Sequence[str]) -> StreamingConfig:
         fallback=tuple(fallback),
         providers={name: _settings(rng, name) for name in names},
         retry=RetryPolicy(
-            max_attempts=rng.randint(1, 4),
+            max_attempts=rng.choice([1, 2, 3, 4]),
             initial_delay=rng.choice([0.0, 0.5, 1.0]),
             max_delay=rng.choice([1.0, 8.0]),
             jitter=rng.choice([0.0, 0.25, 1.0]),
         ),
-        after_output=rng.choice(list(AfterOutput)),
+        after_output=rng.choice([AfterOutput.END, *AfterOutput]),
         hedge_after=rng.choice([None, None, 0.0, 1.0, 20.0]),
         timeouts=Timeouts(
             connect=rng.choice([3.0, 10.0]),
