@@ -30,6 +30,7 @@ class ProviderSettings:
         requests_per_minute: so many requests a client makes in a minute; others wait.
         tokens_per_minute: no request while the answers of the last minute took more.
         think_tags: names of the tags that enclose reasoning in this provider's text; none switches the parser off.
+            `None` is the habit of the wire format: `think` where open models are served by it, else none.
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
         think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
             to the provider.
@@ -45,7 +46,7 @@ class ProviderSettings:
     max_concurrent_streams: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    think_tags: tuple[str, ...] = ("think",)
+    think_tags: tuple[str, ...] | None = None
     starts_thinking: bool = False
     think: bool | None = None
     thinking_budget_tokens: int | None = attrs.field(default=None, validator=optional(ge(1024)))
@@ -109,7 +110,8 @@ class AfterOutput(enum.Enum):
     after a tool call."""
 
     CONTINUE = "continue"
-    """Ask for the rest, giving the model what it said so far. Never after a tool call."""
+    """Ask for the rest, giving the model what it said so far; where it has shown no text yet, as with `RESTART`. Never
+    after a tool call."""
 
 
 @attrs.frozen(kw_only=True)
@@ -154,7 +156,7 @@ class StreamingConfig:
         then says what to set. `gestura.environment.VARIABLES` is the table.
 
         Raises:
-            ConfigError: a key is not one.
+            ConfigError: a key is not one; the message names its provider.
         """
 
         def value(variable: str) -> str:
@@ -166,9 +168,12 @@ class StreamingConfig:
             base_url, model = value(variables.base_url), value(variables.model)
             if variables.needs_key and not key:
                 continue
-            providers[name] = ProviderSettings(
-                kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
-            )
+            try:
+                providers[name] = ProviderSettings(
+                    kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
+                )
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {error}") from error
             if key or base_url or model:
                 told.append(name)
         return cls(primary=next(iter(told), "openai"), providers=providers)

@@ -156,6 +156,13 @@ def test_ollama_is_primary_where_only_it_is_told_of(variable):
     assert "ollama" == from_environment(**{variable: "127.0.0.1"}).primary
 
 
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_that_is_none_names_its_provider(name):
+    """Of five keys in the environment, the message says which to look at."""
+    with pytest.raises(ConfigError, match=f"^{name}: api_key"):
+        from_environment(**{KEYS[name]: "k\x7f3y"})
+
+
 def test_googles_name_for_the_key_goes_first():
     """With both variables set, `GOOGLE_API_KEY` counts, as in the official package."""
     both = from_environment(GOOGLE_API_KEY="google", GEMINI_API_KEY="gemini")

@@ -30,11 +30,12 @@ LAYERS = (
     ("answer", "stages", "transport"),
     ("providers",),
     ("_actors",),
-    ("_stream", "transport._aiohttp_session"),
+    ("_stream", "transport._aiohttp_session", "transport._quick_loop"),
     ("transport._aiohttp",),
     ("_client",),
     ("gestura",),  # the public names, in `__init__`
-    ("local", "simulator", "testing"),
+    ("local", "simulator"),
+    ("testing",),
     ("cli",),
     ("__main__",),
 )
@@ -42,9 +43,18 @@ LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 
 # Which rooms may import what is not ours. What is not listed here is free.
 ONLY_IN = {
-    "trio": {"cancellation", "transport", "transport._aiohttp", "_actors", "_stream", "_client", "cli"}
+    "trio": {
+        "cancellation",
+        "transport",
+        "transport._aiohttp",
+        "transport._quick_loop",
+        "_actors",
+        "_stream",
+        "_client",
+        "cli",
+    }
     | {"local", "simulator", "testing"},
-    "asyncio": {"transport._aiohttp", "transport._aiohttp_session", "simulator"},
+    "asyncio": {"transport._aiohttp", "transport._aiohttp_session", "transport._quick_loop", "simulator"},
     "aiohttp": {"transport._aiohttp", "transport._aiohttp_session", "simulator"},
     "trio_asyncio": {"transport._aiohttp", "transport._aiohttp_session"},
     "click": {"cli"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from gestura._actors.deadlines import Progress, watch
 from gestura._actors.forwarder import Sink, forward
 from gestura._actors.groups import bare_errors
 from gestura._actors.http_reader import read_http
+from gestura._actors.inbox import InboxReceiver, InboxSender, open_inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
@@ -28,7 +30,7 @@ from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
 from gestura._actors.waiting import speak_while_waiting
 from gestura.answer import Transcript
-from gestura.chunks import FinishReason, ProviderEvent, StreamChunk
+from gestura.chunks import FinishReason, ProviderEvent, Status, StreamChunk
 from gestura.config import Timeouts
 from gestura.errors import ErrorKind, Fault, InternalError, LimitExceeded, ProtocolError, TransportError
 from gestura.limits import Limits
@@ -89,6 +91,7 @@ class Attempt:
     _endpoint: str = attrs.field(init=False)
     _progress: Progress = attrs.field(factory=Progress, init=False)
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _has_greeted: bool = attrs.field(default=False, init=False)
     _read: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -102,11 +105,15 @@ class Attempt:
         """
         with bare_errors():
             async with trio.open_nursery() as nursery:
-                send, receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
+                send: InboxSender[Any]
+                receive: InboxReceiver[Any]
+                send, receive = open_inbox(BATCHES_IN_FLIGHT)
                 self._count("HTTP reader")
                 nursery.start_soon(self._read_http, send)
                 for place, actor in enumerate(stage_actors(self.provider, self.limits, raw=self.raw), 1):
-                    next_send, next_receive = trio.open_memory_channel[Any](BATCHES_IN_FLIGHT)
+                    next_send: InboxSender[Any]
+                    next_receive: InboxReceiver[Any]
+                    next_send, next_receive = open_inbox(BATCHES_IN_FLIGHT)
                     nursery.start_soon(
                         partial(
                             run_stage,
@@ -122,14 +129,14 @@ class Attempt:
                 nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
                 if isinstance(self.provider, SpeaksWhileWaiting):
                     words = self.provider.waiting_words
-                    nursery.start_soon(speak_while_waiting, self._progress, words, self.sink)
+                    nursery.start_soon(speak_while_waiting, self._progress, words, self.sink, lambda: self._has_greeted)
                 await self._forward(receive)
                 with trio.move_on_after(SECONDS_TO_DRAIN):
                     await self._read.wait()
                 nursery.cancel_scope.cancel()
         return self._outcome
 
-    async def _read_http(self, send: trio.MemorySendChannel[tuple[bytes, ...]]) -> None:
+    async def _read_http(self, send: InboxSender[Sequence[bytes]]) -> None:
         """The HTTP reader, in a scope of its own: stopping it lets the actors behind it finish."""
         with self._reading, self.interrupt.scope():
             try:
@@ -139,7 +146,7 @@ class Attempt:
                     send,
                     statistics=self.statistics[0],
                     max_error_body_bytes=self.limits.max_error_body_bytes,
-                    on_connect=self._progress.connected,
+                    on_connect=self._connected,
                     on_response=self._progress.response_began,
                     on_bytes=self._progress.bytes_arrived,
                     on_refusal=self._refused,
@@ -149,7 +156,7 @@ class Attempt:
         send.close()  # also where the scope was cancelled before the reader began
         self._read.set()
 
-    async def _forward(self, receive: trio.MemoryReceiveChannel[Any]) -> None:
+    async def _forward(self, receive: InboxReceiver[Sequence[Any]]) -> None:
         try:
             await forward(
                 receive,
@@ -158,6 +165,7 @@ class Attempt:
                 on_wait=self._progress.waits_for_consumer,
                 on_chunk=self._keep,
                 on_control=self._note,
+                is_complete=lambda: self._outcome.complete,
             )
         except LimitExceeded as error:
             self._stage_failed(math.inf, error)
@@ -168,6 +176,13 @@ class Attempt:
         if self.transcript.size > limit:
             raise LimitExceeded("the answer", "max_answer_bytes", limit)
 
+    def _connected(self) -> None:
+        self._progress.connected()
+        if isinstance(self.provider, SpeaksWhileWaiting):
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):  # then it is left to the actor that speaks
+                self.sink.send_nowait(Status(self.provider.waiting_words.connected))  # before what the provider says
+                self._has_greeted = True
+
     def _count(self, name: str) -> ActorStatistics:
         self.statistics.append(ActorStatistics(name))
         return self.statistics[-1]
@@ -176,7 +191,7 @@ class Attempt:
         if not all(isinstance(delta, _NO_CONTENT) for delta in deltas):
             self._progress.content_arrived()
 
-    async def _note(self, delta: Control) -> bool:
+    def _note(self, delta: Control) -> StreamChunk | None:
         match delta:
             case Anomaly(oddity):
                 self.counts.oddities[oddity] += 1
@@ -186,9 +201,8 @@ class Attempt:
             case _:
                 if isinstance(delta, Finish) and delta.reason is FinishReason.OTHER:
                     self.counts.oddities[Oddity.UNKNOWN_FINISH_REASON] += 1
-                if update := self._outcome.note(delta):
-                    await self.sink.send(update)
-        return self._outcome.complete
+                return self._outcome.note(delta)
+        return None
 
     def _fail(self, fault: Fault, place: float = math.inf) -> None:
         """Note a failure, told with where it happened and without the key, which some providers repeat."""

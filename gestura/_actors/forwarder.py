@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 import trio
 
 from gestura._actors.groups import bare_errors
+from gestura._actors.inbox import InboxReceiver
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura.chunks import StreamChunk
 from gestura.delivery import PATIENCE
@@ -28,6 +29,14 @@ def unheeded(_waiting: bool) -> None:
 
 class Sink(Protocol):
     """Where chunks go."""
+
+    def send_nowait(self, chunk: StreamChunk) -> None:
+        """Deliver `chunk` if there is room.
+
+        Raises:
+            trio.WouldBlock: there is none; `send` waits for some, or gives the chunk up.
+            trio.BrokenResourceError: the user has gone.
+        """
 
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class; `on_wait` hears of waits without end.
@@ -63,6 +72,11 @@ class Outlet:
             async with trio.open_nursery() as self._nursery:
                 yield
 
+    def send_nowait(self, chunk: StreamChunk) -> None:
+        if self._late:
+            raise trio.WouldBlock
+        self._channel.send_nowait(chunk)
+
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class. No checkpoint where there is room: what room there is is bounded.
 
@@ -74,12 +88,11 @@ class Outlet:
             trio.BrokenResourceError: the user has gone.
             trio.ClosedResourceError: the stream has ended.
         """
-        if not self._late:
-            try:
-                self._channel.send_nowait(chunk)
-                return
-            except trio.WouldBlock:
-                pass
+        try:
+            self.send_nowait(chunk)
+            return
+        except trio.WouldBlock:
+            pass
         endless = PATIENCE[chunk.delivery] == math.inf
         if endless:
             on_wait(True)
@@ -129,15 +142,16 @@ class Outlet:
 
 
 async def forward(
-    receive: trio.MemoryReceiveChannel[Sequence[Piece]],
+    receive: InboxReceiver[Sequence[Piece]],
     sink: Sink,
     *,
     statistics: ActorStatistics,
     on_wait: OnWait,
     on_chunk: Callable[[StreamChunk], None],
-    on_control: Callable[[Control], Awaitable[bool]],
+    on_control: Callable[[Control], StreamChunk | None],
+    is_complete: Callable[[], bool],
 ) -> None:
-    """Send chunks out and hand the rest to `on_control`, until the input ends or `on_control` says it is enough.
+    """Send chunks out and hand the rest to `on_control`, until the input ends or the answer is complete.
 
     Args:
         receive: this actor's inbox, closed at the end.
@@ -145,22 +159,42 @@ async def forward(
         statistics: counts to keep.
         on_wait: called with true before waiting for the user without end, and with false after it.
         on_chunk: called with each chunk that was delivered, or given up.
-        on_control: called with what is told by the ending, in its place between the chunks, so that it may send one of
-            its own; true means that the answer is complete.
+        on_control: called with what is told by the ending, in its place between the chunks; may give a chunk to send.
+        is_complete: whether `on_control` has been told the end of the answer; what comes after it is left.
     """
+
+    def delivered(chunk: StreamChunk) -> None:
+        statistics.items += 1
+        on_chunk(chunk)
+
+    def take(batch: Sequence[Piece]) -> None:
+        for position, piece in enumerate(batch):
+            chunk = on_control(piece) if isinstance(piece, CONTROL_CLASSES) else piece
+            if chunk is not None:
+                try:
+                    sink.send_nowait(chunk)
+                except trio.WouldBlock:
+                    receive.put_back([chunk, *batch[position + 1 :]])
+                    return
+                delivered(chunk)
+            elif is_complete():
+                receive.close()
+                break
+        statistics.batches += 1
+
     with receive:
         try:
+            receive.hand_over_to(take)
             async for batch in receive:
                 statistics.batches += 1
                 for piece in batch:
-                    if isinstance(piece, CONTROL_CLASSES):
-                        if await on_control(piece):
-                            return
-                    else:
-                        statistics.items += 1
-                        await sink.send(piece, on_wait)
-                        on_chunk(piece)
+                    chunk = on_control(piece) if isinstance(piece, CONTROL_CLASSES) else piece
+                    if chunk is not None:
+                        await sink.send(chunk, on_wait)
+                        delivered(chunk)
+                    elif is_complete():
+                        return
         except trio.BrokenResourceError:
             return  # the user has gone
         finally:
-            statistics.deepest_queue = receive.statistics().peak_buffer_used
+            statistics.deepest_queue = receive.deepest_queue

@@ -46,16 +46,24 @@ class RaceSink:
         self.scope = trio.CancelScope()
         self.over = False
 
+    def send_nowait(self, chunk: StreamChunk) -> None:
+        if self._is_heard(chunk):
+            self._sink.send_nowait(chunk)
+
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
+        if self._is_heard(chunk):
+            await self._sink.send(chunk, on_wait)
+
+    def _is_heard(self, chunk: StreamChunk) -> bool:
+        """Whether `chunk` goes to the user; the first one with content does, and claims the race."""
         if self._race.winner is None and not isinstance(chunk, _NEWS):
             self._race.winner = self
             self._race.change()
             for news in self._held:
                 self._sink.announce(news)
-        if self._race.winner is self:
-            await self._sink.send(chunk, on_wait)
-        elif isinstance(chunk, ProviderEvent):
+        if self._race.winner is not self and isinstance(chunk, ProviderEvent):
             self._held.append(chunk)  # the first event comes before the content that may win with it
+        return self._race.winner is self
 
     def announce(self, chunk: StreamChunk) -> None:
         if self._race.winner is self:

@@ -5,12 +5,13 @@ It asks for no more than the next actor takes, so a reader who has fallen behind
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 import trio
 
+from gestura._actors.inbox import InboxSender
 from gestura._actors.statistics import ActorStatistics
 from gestura.errors import TransportError
 from gestura.transport import HttpRequest, HttpResponse, Transport
@@ -25,7 +26,7 @@ SECONDS_FOR_A_REASON: Final = 5.0
 async def read_http(
     transport: Transport,
     request: HttpRequest,
-    send: trio.MemorySendChannel[tuple[bytes, ...]],
+    send: InboxSender[Sequence[bytes]],
     *,
     statistics: ActorStatistics,
     max_error_body_bytes: int,

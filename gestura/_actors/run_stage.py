@@ -1,12 +1,14 @@
-"""The generic actor: any stage, between two channels."""
+"""The generic actor: any stage, between two inboxes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import trio
 
+from gestura._actors.inbox import InboxReceiver, InboxSender
 from gestura._actors.statistics import ActorStatistics
 from gestura.errors import InternalError, ProtocolError
 from gestura.stages import Stage
@@ -16,8 +18,8 @@ __all__ = ["run_stage"]
 
 async def run_stage(
     stage: Stage[Any, Any],
-    receive: trio.MemoryReceiveChannel[Sequence[Any]],
-    send: trio.MemorySendChannel[Sequence[Any]],
+    receive: InboxReceiver[Sequence[Any]],
+    send: InboxSender[Sequence[Any]],
     *,
     statistics: ActorStatistics,
     on_batch: Callable[[Sequence[Any]], None] | None,
@@ -26,7 +28,7 @@ async def run_stage(
     """Feed `stage` what arrives, send what it makes, and close it when the input ends.
 
     A failing stage ends the stream in order: what it had made goes on, the actors behind it finish, those before it
-    find their channel closed and stop. Cancelled, it stops where it is.
+    find their inbox closed and stop. Cancelled, it stops where it is.
 
     Args:
         stage: what to run.
@@ -37,17 +39,27 @@ async def run_stage(
         on_failure: called with what went wrong (the provider's fault, or a bug in the stage) and whether it did so only
             once the input had ended.
     """
+
+    def feed(batch: Sequence[Any]) -> Sequence[Any]:
+        made = stage.feed(batch)
+        statistics.batches += 1
+        if made:
+            statistics.items += len(made)
+            if on_batch is not None:
+                on_batch(made)
+        return made
+
+    def take(batch: Sequence[Any]) -> None:
+        if made := feed(batch):
+            send.send_nowait(made)
+
     closing = False
     with receive, send:
         try:
+            receive.hand_over_to(take, send.has_room)
             async for batch in receive:
-                made = stage.feed(batch)
-                statistics.batches += 1
-                if made:
-                    statistics.items += len(made)
-                    if on_batch is not None:
-                        on_batch(made)
-                    await _send(send, made)
+                if made := feed(batch):
+                    await send.send(made)
             closing = True
             made = stage.close()
         except trio.BrokenResourceError:
@@ -61,18 +73,8 @@ async def run_stage(
             on_failure(failure, closing)
             return
         finally:
-            statistics.deepest_queue = receive.statistics().peak_buffer_used
+            statistics.deepest_queue = receive.deepest_queue
         if made:
             statistics.items += len(made)
-            try:
-                await _send(send, made)
-            except trio.BrokenResourceError:
-                return
-
-
-async def _send(send: trio.MemorySendChannel[Sequence[Any]], batch: Sequence[Any]) -> None:
-    """No checkpoint where there is room: the next `receive` is one, and what room there is is bounded."""
-    try:
-        send.send_nowait(batch)
-    except trio.WouldBlock:
-        await send.send(batch)
+            with suppress(trio.BrokenResourceError):
+                await send.send(made)

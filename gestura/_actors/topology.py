@@ -43,10 +43,8 @@ def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Se
         StageActor(LINE_SPLITTER, provider.framing(limits)),
         StageActor(WIRE_DECODER, RawEvents(decoder) if raw else decoder),
     ]
-    settings = provider.settings
-    if settings.think_tags:
-        actors.append(
-            StageActor(THINK_TAG_PARSER, ThinkTagParser(settings.think_tags, starts_inside=settings.starts_thinking))
-        )
+    if tags := provider.think_tags:
+        parser = ThinkTagParser(tags, starts_inside=provider.settings.starts_thinking)
+        actors.append(StageActor(THINK_TAG_PARSER, parser))
     actors.append(StageActor(TOOL_CALL_ASSEMBLER, ToolCallAssembler(limits)))
     return actors

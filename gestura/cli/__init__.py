@@ -12,13 +12,12 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, demo, replay, simulate
+from gestura.cli import ask, demo, providers, replay, simulate
+from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
 
 __all__ = ["main"]
-
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
 class _Commands(click.Group):
@@ -47,5 +46,5 @@ def main() -> None:
     """One typed stream of chunks from any language-model provider."""
 
 
-for _command in (ask.ask, demo.demo, replay.replay, simulate.simulate):
+for _command in (ask.ask, demo.demo, providers.providers, replay.replay, simulate.simulate):
     main.add_command(_command)

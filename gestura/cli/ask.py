@@ -10,11 +10,14 @@ from functools import partial
 import click
 
 from gestura._client import open_client
-from gestura.chunks import Done, Ending, Status
-from gestura.cli.interrupts import run_until_interrupted
-from gestura.cli.streams import is_styled, write_out
-from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View, describe
+from gestura.cancellation import CancellationToken
+from gestura.chunks import Cancelled, Done, Ending, RetryAttempt, Status
+from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
+from gestura.cli.streams import columns_of, is_styled, write_out
+from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
 from gestura.cli.waiting import open_waiting_line
+from gestura.cli.word_wrap import wrapped
+from gestura.cli.wording import describe, describe_retry
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.conversation import Request, user
 from gestura.errors import InternalError
@@ -46,11 +49,14 @@ def ask(
     What is piped in is appended to PROMPT. Where the output is not a terminal, it is the answer's text alone.
     """
     request = Request(messages=(user(_whole_prompt(prompt)),), system=system)
-    transcript = Transcript(styled=is_styled(sys.stdout))
+    transcript = Transcript(styled=is_styled(sys.stdout), columns=columns_of(sys.stdout))
     view: View = JsonLines() if as_json else transcript if sys.stdout.isatty() else AnswerOnly()
-    ending = run_until_interrupted(partial(_ask, request, provider, model, view))
+    token = CancellationToken()
+    ending = run_until_interrupted(partial(_ask, request, provider, model, view, token), token)
+    if isinstance(ending, Cancelled):
+        context.exit(INTERRUPTED)
     if not isinstance(ending, Done):
-        click.echo(f"gestura: {describe(ending)}", err=True)
+        click.echo(wrapped(f"gestura: {describe(ending)}", columns_of(sys.stderr)), err=True)
         context.exit(1)
     if view is transcript:
         click.echo(transcript.end(ending), nl=False)
@@ -65,19 +71,24 @@ def _whole_prompt(words: Sequence[str]) -> str:
     return prompt
 
 
-async def _ask(request: Request, provider: str | None, model: str | None, view: View) -> Ending:
+async def _ask(
+    request: Request, provider: str | None, model: str | None, view: View, token: CancellationToken
+) -> Ending:
     async with (
         _configuration(provider) as config,
         open_client(config) as client,
         open_waiting_line(f"waiting for {provider or config.primary}") as waiting,
-        client.stream(request, provider=provider, model=model) as chunks,
+        client.stream(request, provider=provider, model=model, token=token) as chunks,
     ):
         async for chunk in chunks:
-            if isinstance(chunk, Status) and not isinstance(view, JsonLines):
-                waiting.what = chunk.message
-                continue
-            waiting.vanish()
-            await write_out(view.feed(chunk))
+            match chunk:
+                case Status(message) if not isinstance(view, JsonLines):
+                    waiting.what = message
+                case RetryAttempt() if not isinstance(view, JsonLines):
+                    waiting.note(describe_retry(chunk))
+                case _:
+                    waiting.vanish()
+                    await write_out(view.feed(chunk))
             if isinstance(chunk, Ending):
                 return chunk
     raise InternalError("a stream had no ending")

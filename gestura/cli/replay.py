@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from gestura.chunks import Done, Ending
-from gestura.cli.streams import is_styled
+from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.views import JsonLines, Transcript
 from gestura.cli.wires import guess_wire
@@ -48,7 +48,7 @@ def replay(context: click.Context, files: Sequence[str], wire: str | None, as_js
 
 def _replay(file: str, body: bytes, wire: str, *, as_json: bool, several: bool) -> bool:
     """Print one recording; whether its answer is complete."""
-    transcript = Transcript(styled=is_styled(sys.stdout))
+    transcript = Transcript(styled=is_styled(sys.stdout), columns=columns_of(sys.stdout))
     view = JsonLines({"file": file} if several else {}) if as_json else transcript
     if several and not as_json:
         sys.stdout.write(f"== {visible_line(file)}\n")

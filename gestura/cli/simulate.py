@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from gestura import simulator
 from gestura.errors import ConfigError
-from gestura.simulator import Simulator, built_in_scenarios, load_scenario, run
+from gestura.simulator import built_in_scenarios, load_scenario
+
+if TYPE_CHECKING:
+    from gestura.simulator import Simulator
 
 __all__ = ["simulate"]
 
@@ -26,16 +31,16 @@ def simulate(scenarios: Sequence[Path], port: int) -> None:
     """
     try:
         served = [*built_in_scenarios(), *map(load_scenario, scenarios)]
-        run(served, port=port, announce=_announce)
+        simulator.run(served, port=port, announce=_announce)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"can't listen on port {port}: {error.strerror or error}") from error
 
 
-def _announce(simulator: Simulator) -> None:
-    models = simulator.models
-    click.echo(f"Listening on {simulator.url} (Ctrl-C ends it)")
+def _announce(playing: Simulator) -> None:
+    models = playing.models
+    click.echo(f"Listening on {playing.url} (Ctrl-C ends it)")
     click.echo(f"Models: {', '.join(models)}")
-    click.echo(f"Try: OPENAI_BASE_URL={simulator.url} OPENAI_API_KEY=any gestura ask --model {models[-1]} Hi")
+    click.echo(f"Try: OPENAI_BASE_URL={playing.url} OPENAI_API_KEY=any gestura ask --model {models[-1]} Hi")
     sys.stdout.flush()

@@ -7,17 +7,23 @@ deadlines pass for nothing; in a thread of its own it stops only the loop that t
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TextIO
 
 import trio
 
-__all__ = ["is_styled", "write_out"]
+__all__ = ["columns_of", "is_styled", "write_out"]
 
 
 def is_styled(stream: TextIO) -> bool:
     """Whether escape sequences are welcome: a terminal that knows them, whose user has not set NO_COLOR."""
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """How wide the terminal is that `stream` is; `None` where it is none."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 async def write_out(text: str) -> None:

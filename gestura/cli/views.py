@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 import click
@@ -28,14 +28,17 @@ from gestura.chunks import (
     StreamChunk,
     Text,
     Thinking,
+    TokenUsageUpdate,
     ToolCallArgs,
     ToolCallEnd,
     ToolCallStart,
 )
 from gestura.cli.terminal_text import visible, visible_line
-from gestura.usage import TokenUsage
+from gestura.cli.word_wrap import WordWrap, wrapped
+from gestura.cli.wording import describe, describe_retry
+from gestura.usage import TokenUsageStatus
 
-__all__ = ["AnswerOnly", "JsonLines", "Transcript", "View", "describe"]
+__all__ = ["AnswerOnly", "JsonLines", "Transcript", "View"]
 
 
 class View(Protocol):
@@ -81,7 +84,7 @@ class _Part(enum.Enum):
     NOTE = enum.auto()
 
 
-_PROSE = (_Part.TEXT, _Part.THINKING, _Part.REFUSAL)
+_PROSE: Final = (_Part.TEXT, _Part.THINKING, _Part.REFUSAL)
 
 
 @attrs.define
@@ -90,26 +93,30 @@ class Transcript:
 
     Args:
         styled: dim, bold and coloured; otherwise thinking and refusals are marked with a word.
+        columns: of the terminal, whose edge then tears no word; `None` where there is none.
     """
 
     styled: bool
+    columns: int | None = None
     _part: _Part = attrs.field(default=_Part.NOTHING, init=False)
     _open_line: bool = attrs.field(default=False, init=False)
+    _wrap: WordWrap | None = attrs.field(default=None, init=False)
+    _usage: TokenUsageUpdate | None = attrs.field(default=None, init=False)
 
     def feed(self, chunk: StreamChunk) -> str:
         out = self._show(chunk)
         if out:
-            self._open_line = not click.unstyle(out).endswith("\n")
+            self._open_line = not out.endswith("\n")
         return out
 
     def _show(self, chunk: StreamChunk) -> str:
         match chunk:
             case Text(text) if text:
-                return self._begin(_Part.TEXT) + visible(text)
+                return self._begin(_Part.TEXT) + self._prose(text)
             case Thinking(text) if text:
-                return self._begin(_Part.THINKING, mark="[thinking] ") + self._style(visible(text), dim=True)
+                return self._begin(_Part.THINKING, mark="[thinking] ") + self._prose(text, dim=True)
             case Refusal(text) if text:
-                return self._begin(_Part.REFUSAL, mark="[refusal] ") + self._style(visible(text), fg="yellow")
+                return self._begin(_Part.REFUSAL, mark="[refusal] ") + self._prose(text, fg="yellow")
             case ToolCallStart(name=name):
                 self._part = _Part.TOOL_CALL
                 return self._fresh_line() + self._style(f"-> {visible_line(name)} ", fg="cyan")
@@ -119,20 +126,29 @@ class Transcript:
             case ToolCallEnd():
                 return self._begin(_Part.NOTE)
             case Status(message):
-                return self._begin(_Part.NOTE) + self._style(f"* {visible_line(message)}\n", dim=True)
+                return self._note(f"* {visible_line(message)}", dim=True)
             case RetryAttempt():
-                which, seconds = f"{chunk.attempt} of {chunk.max_attempts}", chunk.delay_ms / 1000
-                words = f"* attempt {which} failed, another in {seconds:g} s: {visible_line(chunk.error_message)}\n"
-                return self._begin(_Part.NOTE) + self._style(words, fg="yellow")
+                return self._note(f"* {describe_retry(chunk)}", fg="yellow")
+            case TokenUsageUpdate():
+                self._usage = chunk  # some providers tell it with every event: the last one is told with the ending
+                return ""
             case Done() | Cancelled() | Paused() | Error() | ContextOverflow():
                 return self._fresh_line()
             case _:
                 return ""  # an agent's own chunks do not come from a provider
 
     def end(self, ending: Ending) -> str:
-        """A line that tells `ending`, to be written after it was fed."""
-        failed = not isinstance(ending, Done)
-        return self._style(f"-- {describe(ending)}\n", fg="red" if failed else None, dim=not failed)
+        """What tells `ending`, to be written after it was fed: coloured as it went, or as the context window fills."""
+        words = f"-- {describe(ending, self._usage)}"
+        match ending:
+            case Done() if self._usage is not None and self._usage.status is not TokenUsageStatus.GREEN:
+                return self._line(words, fg=self._usage.status.value)
+            case Done():
+                return self._line(words, dim=True)
+            case Cancelled() | Paused():
+                return self._line(words, fg="yellow")
+            case Error() | ContextOverflow():
+                return self._line(words, fg="red")
 
     def _begin(self, part: _Part, *, mark: str = "", always: str = "") -> str:
         """What stands between the part before and this one."""
@@ -140,40 +156,27 @@ class Transcript:
             return ""
         gap = self._part in _PROSE and part in _PROSE
         self._part = part
-        return self._fresh_line() + ("\n" if gap else "") + ("" if self.styled else mark) + always
+        self._wrap = WordWrap(self.columns) if self.columns is not None else None
+        return self._fresh_line() + ("\n" if gap else "") + ("" if self.styled else self._wrapped(mark)) + always
+
+    def _prose(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
+        return self._style(self._wrapped(visible(text)), fg=fg, dim=dim)
+
+    def _wrapped(self, text: str) -> str:
+        return self._wrap.feed(text) if self._wrap is not None else text
+
+    def _note(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
+        return self._begin(_Part.NOTE) + self._line(text, fg=fg, dim=dim)
+
+    def _line(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
+        return self._style(wrapped(text, self.columns), fg=fg, dim=dim) + "\n"
 
     def _fresh_line(self) -> str:
         return "\n" if self._open_line else ""
 
     def _style(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
-        return click.style(text, fg=fg, dim=dim or None) if self.styled else text
-
-
-def describe(ending: Ending) -> str:
-    """An ending in words, on one line, safe to show.
-
-    >>> describe(Done(model="m", usage=TokenUsage(input_tokens=3, output_tokens=5)))
-    'done: unknown, m, 3 tokens in, 5 out'
-    """
-    match ending:
-        case Done():
-            words = [ending.finish_reason.value, ending.model or "", *_count(ending.usage or TokenUsage())]
-            return visible_line(f"done: {', '.join(word for word in words if word)}")
-        case Error():
-            return visible_line(f"error ({ending.kind.value}): {ending.message}")
-        case ContextOverflow():
-            return visible_line(f"error (context_overflow): {ending.error_message}")
-        case Cancelled():
-            return "cancelled"
-        case Paused():
-            return "paused"
-
-
-def _count(usage: TokenUsage) -> list[str]:
-    counts = {
-        "tokens in": usage.input_tokens,
-        "of them cached": usage.cached_input_tokens or None,
-        "out": usage.output_tokens,
-        "of them reasoning": usage.reasoning_tokens or None,
-    }
-    return [f"{count:,} {what}" for what, count in counts.items() if count is not None]
+        """Styled, but for newlines at its end: some terminals colour the next line where a style is still on there."""
+        if not self.styled or (fg is None and not dim):
+            return text
+        words = text.rstrip("\n")
+        return (click.style(words, fg=fg, dim=dim or None) if words else "") + text[len(words) :]

@@ -1,4 +1,4 @@
-"""A line on the terminal that says what is awaited, and for how long; it vanishes when something comes."""
+"""What is told on stderr before an answer comes: on a terminal, a line that says what is awaited, and for how long."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import attrs
 import trio
 
 from gestura._actors.groups import bare_errors
-from gestura.cli.streams import is_styled
+from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
+from gestura.cli.word_wrap import wrapped
 
 __all__ = ["WaitingLine", "open_waiting_line"]
 
@@ -30,13 +31,17 @@ class WaitingLine:
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _shown: bool = attrs.field(default=False, init=False)
 
+    def note(self, text: str) -> None:
+        """Leave `text` on a line of its own, and go on."""
+        self._erase()
+        line = wrapped(f"gestura: {visible_line(text)}", columns_of(sys.stderr))
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
     def vanish(self) -> None:
         """For good, before this returns."""
         self._scope.cancel()
-        if self._shown:
-            self._shown = False
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        self._erase()
 
     async def show(self) -> None:
         """Show it until it vanishes."""
@@ -45,10 +50,18 @@ class WaitingLine:
             await trio.sleep(PATIENCE)
             while True:
                 self._shown = True
-                seconds = trio.current_time() - started
-                sys.stderr.write(f"\r\x1b[K\x1b[2m{visible_line(self.what)}: {seconds:.0f} s\x1b[0m")
+                seconds = f": {trio.current_time() - started:.0f} s"
+                room = (columns_of(sys.stderr) or 0) - len(seconds) - 1  # only one line can be erased
+                words = visible_line(self.what)[: max(0, room)]
+                sys.stderr.write(f"\r\x1b[K\x1b[2m{words}{seconds}\x1b[0m")
                 sys.stderr.flush()
                 await trio.sleep(1)
+
+    def _erase(self) -> None:
+        if self._shown:
+            self._shown = False
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 @asynccontextmanager

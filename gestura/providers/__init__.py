@@ -38,6 +38,10 @@ class Provider(Protocol):
     def settings(self) -> ProviderSettings:
         """Its address, key and model."""
 
+    @property
+    def think_tags(self) -> tuple[str, ...]:
+        """Names of the tags that enclose reasoning in its text; none where it keeps reasoning apart."""
+
     def ask(self, request: Request) -> HttpRequest:
         """The HTTP request that puts `request` to the model. Its `Accept` names the media types that are an answer.
 

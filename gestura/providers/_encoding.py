@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from gestura.errors import ConfigError
+from gestura.errors import ConfigError, ErrorKind
 
 __all__ = ["encoded"]
 
@@ -26,4 +26,5 @@ def encoded(body: Mapping[str, Any]) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         # An encoding error holds the text it failed on.
         reason = "half of a surrogate pair in a text" if isinstance(error, UnicodeEncodeError) else str(error)
-        raise ConfigError(f"the request can't be written as JSON: {reason}") from None
+        problem = f"the request can't be written as JSON: {reason}"
+        raise ConfigError(problem, kind=ErrorKind.BAD_REQUEST) from None

@@ -81,6 +81,10 @@ class AnthropicMessages:
 
     settings: ProviderSettings
 
+    @property
+    def think_tags(self) -> tuple[str, ...]:
+        return self.settings.think_tags or ()
+
     def ask(self, request: Request) -> HttpRequest:
         settings = self.settings
         headers = {
@@ -315,8 +319,6 @@ def _read_stop(delta: EventDelta, out: list[Delta]) -> None:
     if delta.stop_details and delta.stop_details.explanation:
         out.append(Refusal(delta.stop_details.explanation))
     if word := delta.stop_reason:
-        if word not in FINISH_REASONS:
-            out.append(Anomaly(Oddity.UNKNOWN_FINISH_REASON))
         out.append(Finish(FINISH_REASONS.get(word, FinishReason.OTHER), word))
 
 

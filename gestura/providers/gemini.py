@@ -73,6 +73,10 @@ class Gemini:
 
     settings: ProviderSettings
 
+    @property
+    def think_tags(self) -> tuple[str, ...]:
+        return self.settings.think_tags or ()
+
     def ask(self, request: Request) -> HttpRequest:
         settings = self.settings
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}
@@ -109,11 +113,11 @@ def model_path(model: str) -> str:
     """
     path = model if "/" in model else f"models/{model}"
     if any(segment.strip() in ("", ".", "..") for segment in path.split("/")):
-        raise ConfigError(f"model: {model!r} names no Gemini model")
+        raise ConfigError(f"model: {model!r} names no Gemini model", kind=ErrorKind.BAD_REQUEST)
     try:
         return quote(path)
     except UnicodeEncodeError:
-        raise ConfigError("model: half of a surrogate pair is no part of a name") from None
+        raise ConfigError("model: half of a surrogate pair is no part of a name", kind=ErrorKind.BAD_REQUEST) from None
 
 
 def request_body(request: Request) -> dict[str, Any]:

@@ -66,6 +66,10 @@ class Ollama:
             working=f"Working… (model '{model}')",
         )
 
+    @property
+    def think_tags(self) -> tuple[str, ...]:
+        return ("think",) if self.settings.think_tags is None else self.settings.think_tags
+
     def ask(self, request: Request) -> HttpRequest:
         settings = self.settings
         headers = {

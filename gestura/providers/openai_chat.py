@@ -72,6 +72,10 @@ class OpenAIChat:
 
     settings: ProviderSettings
 
+    @property
+    def think_tags(self) -> tuple[str, ...]:
+        return ("think",) if self.settings.think_tags is None else self.settings.think_tags
+
     def ask(self, request: Request) -> HttpRequest:
         settings = self.settings
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}

@@ -20,7 +20,7 @@ import msgspec
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Message, Request, Role
-from gestura.errors import ConfigError, ProtocolError
+from gestura.errors import ConfigError, ErrorKind, ProtocolError
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, InputCutOff
 from gestura.providers._encoding import encoded
@@ -70,6 +70,10 @@ class OpenAIResponses:
 
     settings: ProviderSettings
 
+    @property
+    def think_tags(self) -> tuple[str, ...]:
+        return self.settings.think_tags or ()
+
     def ask(self, request: Request) -> HttpRequest:
         settings = self.settings
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream", **settings.headers}
@@ -96,7 +100,10 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
     """
     sampling = request.sampling
     if sampling.stop:
-        raise ConfigError("stop: the Responses API has no stop sequences; a server that has may get them by `extra`")
+        raise ConfigError(
+            "stop: the Responses API has no stop sequences; a server that has may get them by `extra`",
+            kind=ErrorKind.BAD_REQUEST,
+        )
     optional = {
         "instructions": request.system,
         "temperature": sampling.temperature,

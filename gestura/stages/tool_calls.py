@@ -7,7 +7,8 @@ is, all lower indexes being done, streams live; later ones wait. A missing index
 
 A call ends when a fragment says so, at the wire's own end of the answer (`Terminal`), or at the close of one that had
 finished: `Finish` may come before the last fragment, so by itself it ends nothing. The call that an answer broke off
-in, or was cut off in (finish reason `LENGTH` or `CONTENT_FILTER`), gets no end, so that nobody runs half a call.
+in, or was cut off in (finish reason `LENGTH`, `CONTENT_FILTER`, `REFUSAL`), gets no end, so that nobody runs half a
+call.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from gestura.stages.deltas import Anomaly, Delta, Finish, Oddity, Piece, Termina
 
 __all__ = ["ToolCallAssembler"]
 
-_CUT_OFF = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER)
+_CUT_OFF = (FinishReason.LENGTH, FinishReason.CONTENT_FILTER, FinishReason.REFUSAL)
 _DEFAULTS = Limits()
 
 

@@ -22,6 +22,7 @@ import trio
 from gestura.errors import ConfigError, GesturaError, InternalError, TransportError
 from gestura.transport import HttpRequest, HttpResponse, Transport
 from gestura.transport._aiohttp_session import SLICE_BYTES, Session
+from gestura.transport._quick_loop import quicken
 
 __all__ = ["open_aiohttp_transport"]
 
@@ -70,6 +71,7 @@ async def _run_loop(trio_asyncio: Any, *, task_status: trio.TaskStatus[_TrioAsyn
     # Shielded: a cancelled caller's block still needs the loop while it unwinds, and ends it itself.
     with trio.CancelScope(shield=True) as lifetime:
         async with trio.open_nursery() as nursery, trio_asyncio.open_loop() as loop:
+            quicken(loop, trio_asyncio)
             loop.set_exception_handler(_log_stray_error)
             loop.set_default_executor(_abandoning_executor(trio_asyncio))
             session = await loop.run_aio_coroutine(_new_session())

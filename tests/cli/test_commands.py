@@ -1,6 +1,8 @@
 """The command line: what it accepts, and how it refuses."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from gestura.cli import main
-from gestura.cli.demo import actor_table
+from gestura.cli.peers import Peer
+from gestura.cli.side_by_side import PEERS
+from gestura.cli.tables import actor_table
 from gestura.cli.tour import TOUR
 from gestura.errors import ConfigError
-from gestura.simulator import Sending
 
 
 def run(*arguments: str, **options: Any) -> Any:
@@ -24,7 +27,7 @@ def test_help_lists_the_commands() -> None:
     """Every command is found from `gestura --help`, and has a help of its own."""
     listed = run("--help").stdout
 
-    for name in ("ask", "demo", "replay", "simulate"):
+    for name in ("ask", "demo", "providers", "replay", "simulate"):
         assert name in listed
         assert f"gestura {name}" in run(name, "-h", prog_name="gestura").stdout
 
@@ -75,26 +78,65 @@ def test_what_a_command_raises_is_an_exit_code(raised: BaseException, code: int,
     assert result.stderr.endswith(said)
 
 
+def test_a_command_needs_no_more_than_its_own_libraries() -> None:
+    """`gestura providers` answers at once: it loads no HTTP library, which the demo's simulator needs."""
+    program = (
+        "import sys; from gestura.cli import main; main(['providers'], standalone_mode=False); print(*sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+    assert "click" in result.stdout.split()
+    assert "aiohttp" not in result.stdout.split()
+
+
 def no_local_model() -> None:
     raise ConfigError("install it first")
 
 
+def unpaced(peer: Peer) -> Peer:
+    return attrs.evolve(
+        peer, scenario=attrs.evolve(peer.scenario, sending=attrs.evolve(peer.scenario.sending, interval=0))
+    )
+
+
 def test_the_demo_shows_every_stop_and_what_the_actors_did(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a local model the tour is given alone; in a pipe it is plain text."""
-    unpaced = [attrs.evolve(stop, scenario=attrs.evolve(stop.scenario, sending=Sending())) for stop in TOUR]
-    monkeypatch.setattr("gestura.cli.demo.TOUR", unpaced)
+    tour = [attrs.evolve(stop, peers=tuple(map(unpaced, stop.peers))) for stop in TOUR]
+    monkeypatch.setattr("gestura.cli.demo.TOUR", tour)
     monkeypatch.setattr("gestura.cli.demo.BREATH", 0)
+    monkeypatch.setattr("gestura.cli.readers.BREATH", 0)
     monkeypatch.setattr("gestura.cli.demo.open_local_model", no_local_model)
     result = run("demo")
 
     assert (0, None) == (result.exit_code, result.exception)
     assert "Not on this machine: install it first\n" in result.stdout
-    assert [stop.title for stop in TOUR] == [
-        line.rstrip("- ") for line in result.stdout.splitlines() if line.endswith("---") and "model" not in line
-    ]
-    assert len(TOUR) == result.stdout.count("\n-- ")
-    assert 1 == result.stdout.count("\n-- error (connection)")
-    assert "HTTP reader" in result.stdout
+    titles = [stop.title for stop in TOUR]
+    assert titles == [line.rstrip("- ") for line in result.stdout.splitlines() if line.endswith("---")][1:]
+    endings = [line.split()[1].rstrip(":") for line in result.stdout.splitlines() if line.startswith("-- ")]
+    # The burst, a retry, a fallback and a hedge are answered; the pause is followed by its rest.
+    assert [*["done"] * 7, "paused", "done", "cancelled", "error"] == endings
+    assert "* attempt 1 of 3 failed, another in " in result.stdout
+    assert "* openai failed; asking anthropic instead" in result.stdout
+    assert "256 wait for you" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_the_demo_of_all_providers_gives_each_a_section_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same chunks come out of five wire formats; the table compares them."""
+    peers = [attrs.evolve(unpaced(peer), scenario=attrs.evolve(unpaced(peer).scenario, faults=())) for peer in PEERS]
+    monkeypatch.setattr("gestura.cli.side_by_side.PEERS", peers)
+    result = run("demo", "--all")
+
+    assert (0, None) == (result.exit_code, result.exception)
+    said = result.stdout.replace('":"', '": "')  # some providers write JSON without blanks
+    assert 6 == said.count(
+        "[thinking] It depends on the weather, and there is a tool for that.\n\n"
+        'Let me look at the forecast.\n-> get_weather {"city": "Oslo"}\n-- tool_calls\n'
+    )
+    sections, _, table = said.partition("What came of it")
+    for peer in PEERS:
+        assert f"\n{peer.name}\n" in sections
+        assert f"\n {peer.name} " in table
     assert "\x1b" not in result.stdout
 
 

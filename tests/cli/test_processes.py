@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from gestura.simulator import Outcome, Scenario, Sending, Simulator, Stall, Text, Thinking, open_simulator
+from gestura.environment import VARIABLES
+from gestura.simulator import HttpError, Outcome, Scenario, Sending, Simulator, Stall, Text, Thinking, open_simulator
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals are a thing of Unix")
 
@@ -28,6 +29,11 @@ PATIENCE = 30.0  # seconds until a test gives up; nothing waits that long when a
 SCENARIOS = [
     Scenario(model="answer", steps=(Thinking("Hm."), Text("One\x1b[2J "), Text("two."))),
     Scenario(model="stalls", steps=(Text("One two three."),), faults=(Stall(after_events=3),)),
+    Scenario(
+        model="flaky",
+        steps=(Text("Third time lucky."),),
+        faults=(HttpError(status=503, times=1),),
+    ),
     Scenario(model="long", steps=(Text("word " * 100_000),), sending=Sending(characters_per_event=500)),
 ]
 
@@ -40,7 +46,8 @@ async def simulator() -> Iterator[Simulator]:
 
 def environment(simulator: Simulator | None) -> dict[str, str]:
     """Without any key but the simulator's, and with a terminal that knows escape sequences."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "NO_COLOR"))}
+    told = {name for of in VARIABLES.values() for name in (*of.api_key, of.base_url, of.model)} | {"NO_COLOR"}
+    inherited = {name: value for name, value in os.environ.items() if name not in told}
     reached = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-test"} if simulator else {}
     return {**inherited, **reached, "TERM": "xterm"}
 
@@ -145,6 +152,51 @@ async def test_ctrl_c_ends_a_stream_that_says_nothing(simulator: Simulator) -> N
         assert (b"One two\r\n", 130) == (written, await in_thread(command.process.wait))
         with trio.fail_after(PATIENCE):
             assert Outcome.CLIENT_LEFT is await simulator.requests[0].ended()
+
+
+async def test_ctrl_c_cancels_the_stream_in_json_too(simulator: Simulator) -> None:
+    """The last line is the ending, with the answer so far; nobody needs to guess from the exit code."""
+    with started("ask", "Hi", "--model", "stalls", "--json", simulator=simulator) as command:
+        await in_thread(command.read_until, b" two")
+        command.process.send_signal(signal.SIGINT)
+        written = await in_thread(command.read_until, None)
+
+        ending = json.loads(written.splitlines()[-1])
+        assert ("cancelled", "One two") == (ending["type"], ending["partial"]["text"])
+        assert 130 == await in_thread(command.process.wait)
+
+
+async def test_ctrl_c_ends_a_command_whose_reader_has_stopped(simulator: Simulator) -> None:
+    """Where nobody takes what is written, the ending can't be told; the command does not wait for that."""
+    with started("ask", "Hi", "--model", "long", simulator=simulator) as command:
+        await in_thread(command.read_until, b"word")
+        command.process.send_signal(signal.SIGINT)
+
+        assert 130 == await in_thread(partial(command.process.wait, PATIENCE))
+
+
+async def test_a_retry_is_told_on_stderr(simulator: Simulator) -> None:
+    """A pipe still gets the answer alone; whoever waits for it knows why it takes so long."""
+    result = await run("ask", "Hi", "--model", "flaky", simulator=simulator)
+
+    assert (0, b"Third time lucky.\n") == (result.returncode, result.stdout)
+    assert result.stderr.startswith(b"gestura: attempt 1 of 3 failed, another in ")
+    assert 1 == result.stderr.count(b"\n")
+
+
+async def test_all_providers_are_shown_side_by_side_on_a_terminal() -> None:
+    """Six boxes that change as the streams go on, at most ten times a second, then the table."""
+    begun = time.monotonic()
+    with started("demo", "--all", terminal=True) as command:
+        written = (await in_thread(command.read_until, None)).decode()
+
+        assert 0 == await in_thread(command.process.wait)
+    refreshes = written.count("─ Anthropic ─")
+    assert 10 < refreshes <= 10 * (time.monotonic() - begun) + 2
+    table = written.partition("What came of it")[2]
+    for name in ("OpenAI Chat", "OpenAI Responses", "Anthropic", "Gemini", "Grok", "Ollama"):
+        assert f"─ {name} ─" in written
+        assert name in table
 
 
 async def test_a_reader_that_leaves_ends_the_stream_quietly(simulator: Simulator) -> None:

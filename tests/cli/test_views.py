@@ -3,18 +3,22 @@
 import io
 import json
 
+import attrs
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gestura import (
+    Cancelled,
     ContextOverflow,
     Done,
     Ending,
     Error,
     ErrorKind,
     FinishReason,
+    PartialAnswer,
+    Paused,
     Refusal,
     RetryAttempt,
     Status,
@@ -22,14 +26,18 @@ from gestura import (
     Text,
     Thinking,
     TokenUsage,
+    TokenUsageStatus,
+    TokenUsageUpdate,
     ToolCallArgs,
     ToolCallEnd,
     ToolCallStart,
 )
 from gestura.chunk_json import from_json
 from gestura.cli.terminal_text import visible
-from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View, describe
+from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
+from gestura.cli.wording import describe
 
+USAGE = TokenUsageUpdate(90_000, 128_000, 70, TokenUsageStatus.YELLOW, 0.0125)
 CALL = (ToolCallStart("a", "add"), ToolCallArgs("a", '{"x"'), ToolCallArgs("a", ": 1}"), ToolCallEnd("a"))
 
 PIECES = st.one_of(
@@ -40,7 +48,8 @@ PIECES = st.one_of(
     st.builds(ToolCallArgs, st.text(), st.text()),
     st.builds(ToolCallEnd, st.text()),
     st.builds(Status, st.text()),
-    st.builds(RetryAttempt, st.just(1), st.just(3), st.just(1000), st.text()),
+    st.builds(RetryAttempt, st.just(1), st.just(3), st.just(1000), st.text(), discard=st.booleans()),
+    st.just(USAGE),
 )
 
 
@@ -63,6 +72,13 @@ def show(view: View, *chunks: StreamChunk) -> str:
         ([*CALL[:2]], '-> add {"x"\n'),
         ([Status("loading\n"), Text("Hi")], "* loading␊\nHi\n"),
         ([RetryAttempt(1, 3, 1500, "busy")], "* attempt 1 of 3 failed, another in 1.5 s: busy\n"),
+        ([RetryAttempt(3, 3, 0, "busy\n")], "* attempt 3 of 3 failed, another at once: busy␊\n"),
+        (
+            [Text("On"), RetryAttempt(1, 3, 900, "cut", discard=True), Text("One.")],
+            "On\n* attempt 1 of 3 failed, another in 0.9 s (the answer begins anew: what came so far does not count): "
+            "cut\nOne.\n",
+        ),
+        ([Text("A"), USAGE, Text("B")], "AB\n"),
     ],
 )
 def test_a_transcript_shows_each_kind_of_chunk_in_its_place(chunks: list[StreamChunk], shown: str) -> None:
@@ -78,6 +94,53 @@ def test_a_styled_transcript_is_the_same_but_for_marks(chunks: list[StreamChunk]
 
     assert plain == click.unstyle(styled).replace("[thinking] ", "").replace("[refusal] ", "")
     assert plain.replace("\n", "") == visible(plain).replace("\n", "")
+
+
+def test_words_are_not_torn_by_the_edge_of_a_terminal() -> None:
+    """Prose, news and endings end their lines between words; a part begins at the start of its line."""
+    view = Transcript(styled=False, columns=12)
+    said = show(view, Thinking("a bc d"), Thinking("e fgh"), Text("ij klm nopq rst"), Status("not there yet"), Done())
+
+    assert "[thinking] \na bc de fgh\n\nij klm nopq\nrst\n* not there\nyet\n" == said
+    assert "-- done: \nunknown, a \nlong name\n" == view.end(Done(model="a long name"))
+
+
+def test_a_style_ends_before_its_line_does() -> None:
+    """A newline is never inside a style: some terminals would colour the whole next line."""
+    view = Transcript(styled=True)
+
+    assert "\x1b[2m* soon\x1b[0m\n" == show(view, Status("soon"))
+    assert "\x1b[2mHm.\x1b[0m\n\n" == show(view, Thinking("Hm.\n\n"))
+    assert "\n" == show(view, Thinking("\n"))
+
+
+@pytest.mark.parametrize(
+    ("status", "ending", "shown"),
+    [
+        (TokenUsageStatus.GREEN, Done(), "\x1b[2m-- done: unknown, 70 % of the context window, $0.012500\x1b[0m\n"),
+        (TokenUsageStatus.RED, Done(), "\x1b[31m-- done: unknown, 70 % of the context window, $0.012500\x1b[0m\n"),
+        (
+            TokenUsageStatus.RED,
+            Paused(),
+            "\x1b[33m-- paused: nothing was shown, 70 % of the context window, $0.012500\x1b[0m\n",
+        ),
+        (TokenUsageStatus.RED, Error("No."), "\x1b[31m-- error (internal): No.\x1b[0m\n"),
+    ],
+)
+def test_the_ending_tells_how_full_the_window_is(status: TokenUsageStatus, ending: Ending, shown: str) -> None:
+    """With the last that was told, and in its colour; what an answer cost is told beside it."""
+    view = Transcript(styled=True)
+    show(view, TokenUsageUpdate(1, 2, 50, TokenUsageStatus.GREEN, 0.0), attrs.evolve(USAGE, status=status))
+
+    assert shown == view.end(ending)
+
+
+def test_what_costs_nothing_says_so() -> None:
+    """A local model's answers are free."""
+    view = Transcript(styled=False)
+    show(view, attrs.evolve(USAGE, estimated_cost=0.0))
+
+    assert "-- done: unknown, 70 % of the context window, no cost\n" == view.end(Done())
 
 
 def test_thinking_is_dimmed() -> None:
@@ -111,6 +174,16 @@ def test_json_lines_are_the_chunks(chunks: list[StreamChunk]) -> None:
         (
             Done(usage=TokenUsage(input_tokens=2048, cached_input_tokens=1024, output_tokens=7, reasoning_tokens=5)),
             "done: unknown, 2,048 tokens in, 1,024 of them cached, 7 out, 5 of them reasoning",
+        ),
+        (
+            Done(usage=TokenUsage(input_tokens=10, cached_input_tokens=90, output_tokens=7, provider="anthropic")),
+            "done: unknown, 100 tokens in, 90 of them cached, 7 out",
+        ),
+        (Cancelled(), "cancelled: nothing was shown"),
+        (Paused(partial=PartialAnswer(text="Half")), "paused: 4 characters of text kept"),
+        (
+            Cancelled(partial=PartialAnswer(text="Half"), usage=TokenUsage(input_tokens=3)),
+            "cancelled: 4 characters of text kept, 3 tokens in",
         ),
         (Error("bad\x1b[2J\nluck", kind=ErrorKind.SERVER), "error (server): bad␛[2J␊luck"),
         (ContextOverflow("too long"), "error (context_overflow): too long"),

@@ -494,7 +494,6 @@ def test_stop_reasons_are_translated_and_kept(word, reason):
 def test_a_stop_reason_of_tomorrow_is_kept_and_counted():
     """A word that is not known ends the answer as `OTHER`."""
     assert [
-        Anomaly(Oddity.UNKNOWN_FINISH_REASON),
         Finish(FinishReason.OTHER, "bored"),
         Terminal(),
     ] == read(end("bored"), STOP)

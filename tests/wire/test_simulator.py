@@ -374,7 +374,7 @@ def test_a_wrong_file_is_told_what_is_wrong(toml, complaint):
 
 def test_every_built_in_scenario_loads():
     """The scenarios that the demo and the docs name are there."""
-    assert {"hello", "thinking", "tools", "usage", "broken", "flaky"} == {s.model for s in built_in_scenarios()}
+    assert {"hello", "thinking", "tools", "usage", "broken", "flaky"} < {s.model for s in built_in_scenarios()}
 
 
 # Over real HTTP.

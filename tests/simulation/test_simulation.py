@@ -1,0 +1,199 @@
+"""Whole clients in random worlds: 1,000 streams here, 10,000 with `HYPOTHESIS_PROFILE=ci`. A failure names its seed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+import gestura
+from gestura import _client
+from gestura._actors import forwarder, interrupt, provider_run
+from gestura._actors.statistics import Counts
+from gestura._stream import ChunkStream
+from gestura.testing.simulation import simulate
+
+STREAMS = 100
+SEEDS = range(100 if os.environ.get("HYPOTHESIS_PROFILE") == "ci" else 10)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_laws_hold(seed: int) -> None:
+    """In any world, for each of its streams, every law of `gestura.testing.simulation.laws` holds."""
+    report = simulate(seed, streams=STREAMS)
+
+    assert () == report.problems
+    assert STREAMS <= report.streams == sum(report.endings.values())
+
+
+def test_everything_happens() -> None:
+    """Streams of these worlds end in every way, are left, are retried, and go on after a pause; hours pass in each."""
+    reports = [simulate(seed, streams=40, hours=2) for seed in range(8)]
+    endings = sum((Counter(report.endings) for report in reports), Counter())
+    log = "\n".join(line for report in reports for line in report.log)
+
+    assert {"Done", "Error", "Cancelled", "Paused", "ContextOverflow", "left"} == set(endings)
+    assert all(words in log for words in ("RetryAttempt", "discard=True", "asking p1 instead", "the user failed"))
+    assert any(report.streams > 40 for report in reports)
+    assert all(report.seconds > 5400 for report in reports)
+
+
+# Replay.
+
+PROGRAM = "import sys; from gestura.testing.simulation import simulate; print(simulate(7, streams=40).digest)"
+
+
+def test_a_seed_replays_exactly() -> None:
+    """One seed gives the same events at the same times in any process, whatever its hashes and addresses."""
+    here = simulate(7, streams=40)
+    there = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for hash_seed in ("1", "2")
+    }
+
+    assert simulate(7, streams=40) == here
+    assert {here.digest} == there
+    assert simulate(8, streams=40).digest != here.digest
+
+
+def test_a_failure_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised begins with what it takes to see it again, and tells which stream broke which law."""
+
+    def no_stream_is_three(stream: Any) -> Iterator[str]:
+        if stream.watched.stream == 3:
+            yield "is three"
+
+    monkeypatch.setattr("gestura.testing.simulation.LAWS", (no_stream_is_three,))
+    with pytest.raises(
+        AssertionError, match=r"^seed 4, 10 streams, 1 hours:\nstream 3: no_stream_is_three: it is three"
+    ):
+        simulate(4, streams=10)
+
+
+def test_a_log_can_be_read_by_stream() -> None:
+    """A report gives the story of one stream: its requests, its chunks and its end."""
+    report = simulate(7, streams=40)
+    story = report.log_of(2)
+
+    assert story
+    assert all(" stream 2: " in line for line in story)
+    assert "left" in story[-1]
+
+
+# Nothing is left behind.
+
+
+def test_every_channel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a client is closed, both ends of every memory channel that gestura opened are closed."""
+    opened: list[Any] = []
+    real = trio.open_memory_channel
+
+    class Recording:
+        def __getitem__(self, kind: Any) -> Callable[[float], Any]:
+            return self
+
+        def __call__(self, size: float) -> Any:
+            opened.append(real(size))
+            return opened[-1]
+
+    monkeypatch.setattr(trio, "open_memory_channel", Recording())
+    simulate(11, streams=80)
+    left = [
+        channel.statistics()
+        for ends in opened
+        for channel in ends
+        if channel.statistics().open_send_channels or channel.statistics().open_receive_channels
+    ]
+
+    assert len(opened) > 80
+    assert [] == left
+
+
+# The laws notice what is broken: each of these sabotages a part of gestura.
+
+
+def retry_after_output(patch: pytest.MonkeyPatch) -> None:
+    decide = provider_run.decide
+    patch.setattr(provider_run, "decide", lambda *args, **rest: decide(*args, **{**rest, "shown": False}))
+
+
+def ignore_tokens(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(interrupt.Interrupt, "_cancel_scopes", lambda self: None)
+
+
+def count_no_drops(patch: pytest.MonkeyPatch) -> None:
+    class Nothing(Counter[str]):
+        def __setitem__(self, key: str, value: int) -> None:
+            pass
+
+    patch.setattr(_client, "Counts", lambda: Counts(dropped=Nothing()))
+
+
+def end_twice(patch: pytest.MonkeyPatch) -> None:
+    end, ended = ChunkStream._end, weakref.WeakSet[ChunkStream]()
+
+    async def again(self: ChunkStream) -> gestura.StreamChunk:
+        ending = await end(self)
+        if self not in ended:
+            ended.add(self)
+            self._ending = None
+        return ending
+
+    patch.setattr(ChunkStream, "_end", again)
+
+
+def lose_words(patch: pytest.MonkeyPatch) -> None:
+    send = forwarder.Outlet.send
+
+    async def lossy(self: Any, chunk: gestura.StreamChunk, *rest: Any) -> None:
+        if not (isinstance(chunk, gestura.Text) and "sky" in chunk.text):
+            await send(self, chunk, *rest)
+
+    patch.setattr(forwarder.Outlet, "send", lossy)
+
+
+def keep_places(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(trio.CapacityLimiter, "release", lambda self: None)
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "law"),
+    [
+        (retry_after_output, "what_was_shown_ends_the_right_to_retry"),
+        (ignore_tokens, "it_lets_go_at_once"),
+        (count_no_drops, "only_news_is_dropped"),
+        (end_twice, "it_ends_once"),
+        (lose_words, "a_done_answer_is_whole"),
+        (keep_places, "nothing_unexpected_is_raised"),
+    ],
+)
+def test_the_laws_notice(
+    monkeypatch: pytest.MonkeyPatch, sabotage: Callable[[pytest.MonkeyPatch], None], law: str
+) -> None:
+    """Where a part of gestura is broken, the law about that part is seen to be broken within a few worlds."""
+    sabotage(monkeypatch)
+    broken = set()
+    for seed in range(40):
+        try:
+            simulate(seed, streams=30)
+        except AssertionError as error:
+            broken |= {line.split(": ")[1] for line in str(error).splitlines() if line.startswith("stream ")}
+        if law in broken:
+            return
+
+    pytest.fail(f"{law} was not seen to be broken, only {broken}")
