@@ -1,6 +1,6 @@
 # Every target sets up $(VENV) by itself, once, and again after pyproject.toml changes.
 # `make test PYTHON=python3.13 VENV=.venv-3.13` uses another interpreter beside the first;
-# `make test HYPOTHESIS_PROFILE=ci` draws the larger number of examples.
+# `make test HYPOTHESIS_PROFILE=ci` draws the larger number of examples, `make test TESTS=tests/stages` runs a part.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,7 +25,7 @@ demo: $(VENV)/.installed
 	$(BIN)/gestura demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto $(TESTS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check
