@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -18,6 +17,7 @@ from gestura.chunks import (
     Paused,
     Refusal,
     RetryAttempt,
+    Signature,
     StreamChunk,
     Text,
     Thinking,
@@ -56,28 +56,28 @@ class Answer:
 
 
 class Transcript:
-    """What an answer has shown so far, kept chunk by chunk; as joined text, since many tiny pieces would be large."""
+    """What an answer has shown so far, kept chunk by chunk; as bytes, since many tiny strings would be large."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Forget it all: the answer begins anew."""
-        self._text = io.StringIO()
-        self._thinking = io.StringIO()
-        self._refusal = io.StringIO()
+        self._text = bytearray()
+        self._thinking = bytearray()
+        self._refusal = bytearray()
         self._names: dict[str, str] = {}
-        self._arguments: dict[str, io.StringIO] = {}
+        self._arguments: dict[str, bytearray] = {}
         self._complete: list[str] = []
         self.size = 0
-        """Characters kept."""
+        """Characters shown."""
         self.shown = False
         """Whether any content was shown: text, thinking, a refusal or a tool call."""
 
     @property
     def has_text(self) -> bool:
         """Whether any text was shown."""
-        return self._text.tell() > 0
+        return bool(self._text)
 
     @property
     def has_tool_call(self) -> bool:
@@ -95,13 +95,15 @@ class Transcript:
                 self._keep(piece, self._arguments[call])
             case ToolCallStart(id=call, name=name):
                 self._names[call] = name
-                self._arguments[call] = io.StringIO()
+                self._arguments[call] = bytearray()
                 self.size += len(call) + len(name)
                 self.shown = True
             case ToolCallEnd(id=call):
                 self._complete.append(call)
             case Refusal(piece):
                 self._keep(piece, self._refusal)
+            case Signature(piece):
+                self.size += len(piece)  # not kept, but neither may it go on for ever
             case RetryAttempt(discard=True):
                 self.clear()
             case _:
@@ -112,7 +114,7 @@ class Transcript:
         if not self.shown:
             return None
         return PartialAnswer(
-            text=self._text.getvalue(), thinking=self._thinking.getvalue(), tool_calls=tuple(self._tool_calls())
+            text=_joined(self._text), thinking=_joined(self._thinking), tool_calls=tuple(self._tool_calls())
         )
 
     def answer(self, ending: Ending | None) -> Answer:
@@ -123,20 +125,24 @@ class Transcript:
         """
         return Answer(
             done=_done(ending),
-            text=self._text.getvalue(),
-            thinking=self._thinking.getvalue(),
-            refusal=self._refusal.getvalue(),
+            text=_joined(self._text),
+            thinking=_joined(self._thinking),
+            refusal=_joined(self._refusal),
             tool_calls=tuple(self._tool_calls()),
         )
 
-    def _keep(self, piece: str, pieces: io.StringIO) -> None:
-        pieces.write(piece)
+    def _keep(self, piece: str, pieces: bytearray) -> None:
+        pieces += piece.encode("utf-8", "surrogatepass")
         self.size += len(piece)
         self.shown = True
 
     def _tool_calls(self) -> Iterator[ToolCall]:
         for call in self._complete:
-            yield ToolCall(call, self._names[call], self._arguments[call].getvalue())
+            yield ToolCall(call, self._names[call], _joined(self._arguments[call]))
+
+
+def _joined(pieces: bytearray) -> str:
+    return pieces.decode("utf-8", "surrogatepass")
 
 
 def collect(chunks: Iterable[StreamChunk]) -> Answer:

@@ -20,6 +20,9 @@ __all__ = ["context_window", "estimate_cost", "load_price_list"]
 
 MILLION: Final = 1_000_000
 
+LONGEST_ID: Final = 300
+"""Characters of a model's id. Paths of fine-tuned models in clouds come to half of that."""
+
 FREE: Final = frozenset({"ollama", "local"})
 """Providers that bill nobody."""
 
@@ -135,9 +138,10 @@ def estimate_cost(usage: TokenUsage) -> float:
     if usage.provider in FREE:
         return 0.0
     parts = usage.parts()
-    if found := _find_in_list(usage.provider, usage.model or ""):
+    model = _id(usage.model)
+    if found := _find_in_list(usage.provider, model):
         return _listed_cost(found, parts)
-    return _find_in_table(usage.model or "").of(parts)
+    return _find_in_table(model).of(parts)
 
 
 def context_window(provider: str | None, model: str | None) -> int:
@@ -149,8 +153,8 @@ def context_window(provider: str | None, model: str | None) -> int:
         provider: who serves it: a provider of gestura's, or any that the price list knows.
         model: its id.
     """
-    found = _find_in_list(provider, model or "") if provider not in FREE else None
-    return found.window if found and found.window else _find_in_table(model or "").window
+    found = _find_in_list(provider, _id(model)) if provider not in FREE else None
+    return found.window if found and found.window else _find_in_table(_id(model)).window
 
 
 def load_price_list() -> bool:
@@ -205,6 +209,11 @@ def _find_in_table(model: str) -> Price:
     name = _without_path(model).lower().removeprefix("ft:")
     fitting = [beginning for beginning in _TABLE if name.startswith(beginning)]
     return _TABLE[max(fitting, key=len)] if fitting else DEFAULT
+
+
+def _id(model: str | None) -> str:
+    """The id, if it may be one: what is longer is nobody's, and not to be remembered."""
+    return model if model and len(model) <= LONGEST_ID else ""
 
 
 def _without_path(model: str) -> str:

@@ -27,7 +27,7 @@ from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
-from gestura._actors.topology import WIRE_DECODER, stage_actors
+from gestura._actors.topology import stage_actors
 from gestura._actors.waiting import speak_while_waiting
 from gestura.answer import Transcript
 from gestura.chunks import FinishReason, ProviderEvent, Status, StreamChunk
@@ -37,7 +37,7 @@ from gestura.limits import Limits
 from gestura.providers import Provider, display_name
 from gestura.providers.faults import fault_of_response
 from gestura.providers.waiting import SpeaksWhileWaiting
-from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control, Finish, Oddity
+from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control, Delta, Finish, Oddity, ToolCallFragment
 from gestura.transport import HttpRequest, Transport
 
 __all__ = ["Attempt"]
@@ -110,7 +110,8 @@ class Attempt:
                 send, receive = open_inbox(BATCHES_IN_FLIGHT)
                 self._count("HTTP reader")
                 nursery.start_soon(self._read_http, send)
-                for place, actor in enumerate(stage_actors(self.provider, self.limits, raw=self.raw), 1):
+                actors = stage_actors(self.provider, self.limits, raw=self.raw)
+                for place, actor in enumerate(actors, 1):
                     next_send: InboxSender[Any]
                     next_receive: InboxReceiver[Any]
                     next_send, next_receive = open_inbox(BATCHES_IN_FLIGHT)
@@ -121,7 +122,8 @@ class Attempt:
                             receive,
                             next_send,
                             statistics=self._count(actor.name),
-                            on_batch=self._note_content if actor.name == WIRE_DECODER else None,
+                            # Before the assembler, which holds back the calls that wait for their turn.
+                            on_batch=self._note_content if actor is actors[-2] else None,
                             on_failure=partial(self._stage_failed, place),
                         )
                     )
@@ -188,7 +190,7 @@ class Attempt:
         return self.statistics[-1]
 
     def _note_content(self, deltas: Sequence[Any]) -> None:
-        if not all(isinstance(delta, _NO_CONTENT) for delta in deltas):
+        if any(map(_is_content, deltas)):
             self._progress.content_arrived()
 
     def _note(self, delta: Control) -> StreamChunk | None:
@@ -225,3 +227,10 @@ class Attempt:
         if error.__cause__ is not None:
             _log.error("%s", error, exc_info=error.__cause__)
         self._stop(Fault(kind=kind, message=str(error)), place=0 if at_end else place)
+
+
+def _is_content(delta: Delta) -> bool:
+    """Whether the answer is longer by it. A fragment with a name alone is not: a server could repeat it for ever."""
+    if isinstance(delta, ToolCallFragment):
+        return bool(delta.arguments)
+    return not isinstance(delta, _NO_CONTENT)

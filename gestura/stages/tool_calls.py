@@ -14,7 +14,6 @@ call.
 from __future__ import annotations
 
 import heapq
-import io
 import itertools
 from collections.abc import Sequence
 
@@ -43,31 +42,31 @@ class _Call:
     """Characters of arguments so far, gone out or waiting."""
     complete: bool = False
     signature: str | None = None
-    # Lists of pieces would take fifty times the memory where each piece is one character.
-    _name: io.StringIO = attrs.field(factory=io.StringIO)
-    _arguments: io.StringIO = attrs.field(factory=io.StringIO)
+    waiting: int = 0
+    """Characters that wait."""
+    # As bytes: kept apart, as a list or by `io.StringIO`, pieces of one character would take sixty times their size.
+    _name: bytearray = attrs.field(factory=bytearray)
+    _arguments: bytearray = attrs.field(factory=bytearray)
 
     @property
     def name_is_complete(self) -> bool:
         """Whether a name that comes now is not a piece of this call's."""
         return self.complete or (self.named and self.size > 0)
 
-    @property
-    def waiting(self) -> int:
-        """Characters that wait."""
-        return self._name.tell() + self._arguments.tell()
-
     def hold(self, name: str, arguments: str) -> None:
         """Keep a piece of the name and of the arguments. A piece that is the whole name so far is a repetition."""
-        if not self.name_is_complete and (len(name) != self._name.tell() or name != self._name.getvalue()):
-            self._name.write(name)
+        if name and not self.name_is_complete and (piece := _encoded(name)) != self._name:
+            self._name += piece
+            self.waiting += len(name)
             self.named = self.named or bool(name.strip())
-        self._arguments.write(arguments)
+        self._arguments += _encoded(arguments)
+        self.waiting += len(arguments)
 
     def release(self) -> tuple[str, str]:
         """The name and the arguments so far, which no longer wait."""
-        released = self._name.getvalue(), self._arguments.getvalue()
-        self._name, self._arguments = io.StringIO(), io.StringIO()
+        released = _decoded(self._name), _decoded(self._arguments)
+        self._name, self._arguments = bytearray(), bytearray()
+        self.waiting = 0
         return released
 
 
@@ -284,3 +283,11 @@ def _index(fragment: ToolCallFragment) -> int | None:
 
 def _id(fragment: ToolCallFragment) -> str | None:
     return fragment.id if fragment.id is not None and fragment.id.strip() else None
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decoded(text: bytearray) -> str:
+    return text.decode("utf-8", "surrogatepass")

@@ -16,7 +16,7 @@ import trio
 
 import gestura
 from gestura import _client
-from gestura._actors import forwarder, interrupt, provider_run
+from gestura._actors import attempt, forwarder, interrupt, provider_run
 from gestura._actors.statistics import Counts
 from gestura._stream import ChunkStream
 from gestura.testing.simulation import simulate
@@ -33,6 +33,15 @@ def test_the_laws_hold(seed: int) -> None:
 
     assert () == report.problems
     assert STREAMS <= report.streams == sum(report.endings.values())
+
+
+@pytest.mark.parametrize("seed", range(1000, 1000 + len(SEEDS) // 5))
+def test_the_laws_hold_in_a_crowd(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """So they do where there is room for two chunks only, and nearly every chunk finds the channel full."""
+    monkeypatch.setattr(_client, "CHUNKS_TO_THE_USER", 2)
+    report = simulate(seed, streams=STREAMS)
+
+    assert () == report.problems
 
 
 def test_everything_happens() -> None:
@@ -99,29 +108,34 @@ def test_a_log_can_be_read_by_stream() -> None:
 
 
 def test_every_channel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a client is closed, both ends of every memory channel that gestura opened are closed."""
-    opened: list[Any] = []
-    real = trio.open_memory_channel
+    """When a client is closed, both ends of every channel between its tasks are closed."""
+    channels: list[Any] = []
+    inboxes: list[Any] = []
+    open_channel, open_inbox = trio.open_memory_channel, attempt.open_inbox
 
     class Recording:
-        def __getitem__(self, kind: Any) -> Callable[[float], Any]:
+        def __getitem__(self, kind: object) -> Recording:
             return self
 
         def __call__(self, size: float) -> Any:
-            opened.append(real(size))
-            return opened[-1]
+            ends = open_channel[Any](size)
+            channels.extend(ends)
+            return ends
+
+    def recording(capacity: int) -> Any:
+        ends = open_inbox(capacity)
+        inboxes.extend(ends)
+        return ends
 
     monkeypatch.setattr(trio, "open_memory_channel", Recording())
+    monkeypatch.setattr(attempt, "open_inbox", recording)
     simulate(11, streams=80)
-    left = [
-        channel.statistics()
-        for ends in opened
-        for channel in ends
-        if channel.statistics().open_send_channels or channel.statistics().open_receive_channels
-    ]
 
-    assert len(opened) > 80
-    assert [] == left
+    assert 160 <= len(channels) <= len(inboxes)
+    assert {(0, 0)} == {
+        (counts.open_send_channels, counts.open_receive_channels) for counts in (end.statistics() for end in channels)
+    }
+    assert {(True, True)} == {(end._inbox.sender_closed, end._inbox.receiver_closed) for end in inboxes}
 
 
 # The laws notice what is broken: each of these sabotages a part of gestura.
