@@ -90,7 +90,7 @@ def test_a_failure_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("gestura.testing.simulation.LAWS", (no_stream_is_three,))
     with pytest.raises(
-        AssertionError, match=r"^seed 4, 10 streams, 1 hours:\nstream 3: no_stream_is_three: it is three"
+        AssertionError, match=r"^seed 4, 10 streams, 1 hours:\nstream 3: no_stream_is_three: is three"
     ):
         simulate(4, streams=10)
 
