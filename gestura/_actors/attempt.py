@@ -25,6 +25,7 @@ from gestura._actors.http_reader import read_http
 from gestura._actors.inbox import InboxReceiver, InboxSender, open_inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
+from gestura._actors.redaction import log_bug, redact
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import stage_actors
@@ -207,10 +208,8 @@ class Attempt:
         return None
 
     def _fail(self, fault: Fault, place: float = math.inf) -> None:
-        """Note a failure, told with where it happened and without the key, which some providers repeat."""
+        """Note a failure, told with where it happened."""
         message = fault.message
-        if key := self.provider.settings.api_key:
-            message = message.replace(key, "[key]")
         if not message.startswith(self._endpoint):
             message = f"{self._endpoint}: {message}"
         self._outcome.fail(attrs.evolve(fault, message=message), place)
@@ -225,7 +224,8 @@ class Attempt:
     def _stage_failed(self, place: float, error: ProtocolError | InternalError, at_end: bool = False) -> None:
         kind = error.kind if isinstance(error, ProtocolError) else ErrorKind.INTERNAL
         if error.__cause__ is not None:
-            _log.error("%s", error, exc_info=error.__cause__)
+            words = redact(str(error), [self.provider.settings])
+            log_bug(_log, words, error.__cause__, [self.provider.settings])
         self._stop(Fault(kind=kind, message=str(error)), place=0 if at_end else place)
 
 

@@ -7,6 +7,7 @@ import math
 import attrs
 
 from gestura._actors.policy import is_retryable
+from gestura._actors.redaction import redact_fault
 from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, PartialAnswer, TokenUsageUpdate
 from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
@@ -91,7 +92,7 @@ class AttemptOutcome:
         return None
 
     def fail(self, fault: Fault, place: float = math.inf) -> None:
-        """Note why the attempt fails.
+        """Note why the attempt fails, without the secrets that a provider may have repeated.
 
         Of several failures the one met furthest along the flow counts, for what is there was read first, however far
         ahead the reader is. Of those met at one place the first counts; later ones follow from it.
@@ -103,7 +104,7 @@ class AttemptOutcome:
         """
         if place > self._place:
             self._place = place
-            self.fault = attrs.evolve(fault, provider=self.provider)
+            self.fault = attrs.evolve(redact_fault(fault, self.settings), provider=self.provider)
 
 
 def ending_of(outcome: AttemptOutcome, partial: PartialAnswer | None = None, attempts: int = 1) -> Ending:

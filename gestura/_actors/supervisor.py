@@ -22,6 +22,7 @@ from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import ending_of
 from gestura._actors.policy import Verdict
 from gestura._actors.provider_run import ProviderRun
+from gestura._actors.redaction import log_bug, redact
 from gestura._actors.statistics import Counts, StreamStatistics
 from gestura.answer import Transcript
 from gestura.cancellation import TokenState
@@ -80,8 +81,14 @@ class Supervisor:
                 async with self.outlet.open():
                     self.ending = await self._answer()
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
-            _log.exception("a stream failed by a bug of gestura's")
-            self.ending = Error(f"gestura failed: {type(error).__name__}: {error}", kind=ErrorKind.INTERNAL)
+            settings = self.config.providers.values()
+            log_bug(_log, "a stream failed by a bug", error, settings)
+            self.ending = Error(
+                redact(f"gestura failed: {type(error).__name__}: {error}", settings),
+                kind=ErrorKind.INTERNAL,
+                attempts=self._attempts,
+                partial=self._transcript.partial(),
+            )
 
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ def test_a_failure_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("gestura.testing.simulation.LAWS", (no_stream_is_three,))
     with pytest.raises(
-        AssertionError, match=r"^seed 4, 10 streams, 1 hours:\nstream 3: no_stream_is_three: it is three"
+        AssertionError, match=r"^seed 4, 10 streams, 1 hours:\nstream 3: no_stream_is_three: is three"
     ):
         simulate(4, streams=10)
 
@@ -136,6 +137,20 @@ def test_every_channel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         (counts.open_send_channels, counts.open_receive_channels) for counts in (end.statistics() for end in channels)
     }
     assert {(True, True)} == {(end._inbox.sender_closed, end._inbox.receiver_closed) for end in inboxes}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists a process's descriptors there")
+def test_no_descriptor_is_left() -> None:
+    """A simulation leaves no file descriptor open, and no thread."""
+
+    def resources() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    simulate(12, streams=5)  # whatever is opened once and for all is open now
+    before = resources()
+    simulate(12, streams=40)
+
+    assert before == resources()
 
 
 # The laws notice what is broken: each of these sabotages a part of gestura.

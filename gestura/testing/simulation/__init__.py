@@ -109,7 +109,7 @@ def _problems(watched: Watched, network: _Network, config: StreamingConfig) -> l
     its_time = network.exchanges[watched.first_request : watched.requests_then]
     exchanges = [exchange for exchange in its_time if exchange.meant.stream == watched.stream]
     stream = Stream(watched=watched, exchanges=exchanges, config=config)
-    return [f"stream {watched.stream}: {law.__name__}: it {problem}" for law in LAWS for problem in law(stream)]
+    return [f"stream {watched.stream}: {law.__name__}: {problem}" for law in LAWS for problem in law(stream)]
 
 
 def _last(watched: Watched) -> str:

@@ -6,6 +6,7 @@ A law sees one stream as its user saw it, and what its requests were meant to be
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,9 @@ from gestura.chunks import (
     Paused,
     RetryAttempt,
     StreamChunk,
+    Text,
+    Thinking,
+    ToolCallStart,
 )
 from gestura.config import AfterOutput, StreamingConfig
 from gestura.conversation import ToolCall
@@ -147,7 +151,7 @@ def nothing_is_made_up_or_repeated(stream: Stream) -> Iterator[str]:
                 if any(number is None for number in numbers):
                     yield f"showed what nobody said: {partial!r}"
                 elif len(numbers) > most:
-                    yield f"showed answers to several requests as one: {sorted(filter(None, numbers))}"
+                    yield f"showed answers to several requests as one: {numbers}"
         shown.add(chunk)
 
 
@@ -225,10 +229,10 @@ def it_lets_go_at_once(stream: Stream) -> Iterator[str]:
         yield f"took {stream.watched.left - stream.watched.leaving:.3f} s to leave"
     told = [time for time, _ in stream.watched.spoken.told]
     for exchange in stream.exchanges:
-        if exchange.closed is None or exchange.closed > stream.watched.left:
+        if _end(exchange) > stream.watched.left:
             yield f"left request {exchange.meant.number} open until {exchange.closed}"
-        elif told and exchange.closed > max(told[0], exchange.opened) + AT_ONCE:
-            yield f"kept request {exchange.meant.number} open for {exchange.closed - told[0]:.3f} s after its token"
+        elif told and _end(exchange) > max(told[0], exchange.opened) + AT_ONCE:
+            yield f"kept request {exchange.meant.number} open for {_end(exchange) - told[0]:.3f} s after its token"
         if told and exchange.opened > told[0] + AT_ONCE:
             yield f"made request {exchange.meant.number} {exchange.opened - told[0]:.3f} s after its token spoke"
 
@@ -237,8 +241,23 @@ def it_asks_one_at_a_time(stream: Stream) -> Iterator[str]:
     """Without hedging, a request is closed before the next one is made."""
     if stream.config.hedge_after is None:
         for before, after in pairwise(stream.exchanges):
-            if before.closed is None or before.closed > after.opened:
+            if _end(before) > after.opened:
                 yield f"made request {after.meant.number} while {before.meant.number} was open"
+
+
+def losers_are_let_go(stream: Stream) -> Iterator[str]:
+    """Once an answer is shown, no other request of its stream is open."""
+    if stream.watched.user.is_prompt and stream.watched.user.manner is Manner.STREAM:
+        for time, chunk in stream.watched.received:
+            if isinstance(chunk, Text | Thinking | ToolCallStart):
+                opened = [each.meant.number for each in stream.exchanges if each.opened <= time < _end(each) - AT_ONCE]
+                if len(opened) > 1:
+                    yield f"showed {chunk!r} while the requests {opened} were open"
+                    return
+
+
+def _end(exchange: Exchange) -> float:
+    return math.inf if exchange.closed is None else exchange.closed
 
 
 def attempts_are_told(stream: Stream) -> Iterator[str]:
@@ -296,6 +315,7 @@ LAWS: Final = (
     what_was_shown_is_kept,
     it_lets_go_at_once,
     it_asks_one_at_a_time,
+    losers_are_let_go,
     attempts_are_told,
     attempts_are_limited,
     only_news_is_dropped,
