@@ -12,7 +12,7 @@ import trio
 
 from gestura._actors.statistics import StreamStatistics
 from gestura._actors.supervisor import Supervisor
-from gestura.answer import Answer, collect
+from gestura.answer import Answer, Transcript
 from gestura.chunks import Ending, StreamChunk
 
 __all__ = ["CHUNKS_TO_THE_USER", "ChunkStream"]
@@ -87,7 +87,10 @@ class ChunkStream:
         Raises:
             StreamFailed: the stream ended otherwise than with `Done`.
         """
-        return collect([chunk async for chunk in self])
+        transcript = Transcript()
+        async for chunk in self:
+            transcript.add(chunk)
+        return transcript.answer(self._ending)
 
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""

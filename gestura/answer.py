@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -55,23 +56,28 @@ class Answer:
 
 
 class Transcript:
-    """What an answer has shown so far, kept chunk by chunk."""
+    """What an answer has shown so far, kept chunk by chunk; as joined text, since many tiny pieces would be large."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Forget it all: the answer begins anew."""
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._refusal: list[str] = []
+        self._text = io.StringIO()
+        self._thinking = io.StringIO()
+        self._refusal = io.StringIO()
         self._names: dict[str, str] = {}
-        self._arguments: dict[str, list[str]] = {}
+        self._arguments: dict[str, io.StringIO] = {}
         self._complete: list[str] = []
         self.size = 0
         """Characters kept."""
         self.shown = False
         """Whether any content was shown: text, thinking, a refusal or a tool call."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any text was shown."""
+        return self._text.tell() > 0
 
     @property
     def has_tool_call(self) -> bool:
@@ -89,7 +95,8 @@ class Transcript:
                 self._keep(piece, self._arguments[call])
             case ToolCallStart(id=call, name=name):
                 self._names[call] = name
-                self._arguments[call] = []
+                self._arguments[call] = io.StringIO()
+                self.size += len(call) + len(name)
                 self.shown = True
             case ToolCallEnd(id=call):
                 self._complete.append(call)
@@ -105,27 +112,31 @@ class Transcript:
         if not self.shown:
             return None
         return PartialAnswer(
-            text="".join(self._text), thinking="".join(self._thinking), tool_calls=tuple(self._tool_calls())
+            text=self._text.getvalue(), thinking=self._thinking.getvalue(), tool_calls=tuple(self._tool_calls())
         )
 
-    def answer(self, done: Done) -> Answer:
-        """The whole answer, once it is complete."""
+    def answer(self, ending: Ending | None) -> Answer:
+        """The whole answer, once its stream has ended.
+
+        Raises:
+            StreamFailed: it ended otherwise than with `Done`.
+        """
         return Answer(
-            text="".join(self._text),
-            thinking="".join(self._thinking),
-            refusal="".join(self._refusal),
+            done=_done(ending),
+            text=self._text.getvalue(),
+            thinking=self._thinking.getvalue(),
+            refusal=self._refusal.getvalue(),
             tool_calls=tuple(self._tool_calls()),
-            done=done,
         )
 
-    def _keep(self, piece: str, pieces: list[str]) -> None:
-        pieces.append(piece)
+    def _keep(self, piece: str, pieces: io.StringIO) -> None:
+        pieces.write(piece)
         self.size += len(piece)
         self.shown = True
 
     def _tool_calls(self) -> Iterator[ToolCall]:
         for call in self._complete:
-            yield ToolCall(call, self._names[call], "".join(self._arguments[call]))
+            yield ToolCall(call, self._names[call], self._arguments[call].getvalue())
 
 
 def collect(chunks: Iterable[StreamChunk]) -> Answer:
@@ -141,7 +152,7 @@ def collect(chunks: Iterable[StreamChunk]) -> Answer:
             ending = chunk
         else:
             transcript.add(chunk)
-    return transcript.answer(_done(ending))
+    return transcript.answer(ending)
 
 
 def _done(ending: Ending | None) -> Done:

@@ -110,7 +110,8 @@ class AfterOutput(enum.Enum):
     after a tool call."""
 
     CONTINUE = "continue"
-    """Ask for the rest, giving the model what it said so far. Never after a tool call."""
+    """Ask for the rest, giving the model what it said so far; where it has shown no text yet, as with `RESTART`. Never
+    after a tool call."""
 
 
 @attrs.frozen(kw_only=True)

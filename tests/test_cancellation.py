@@ -133,8 +133,8 @@ def test_a_signal_handler_may_cancel_while_the_token_is_busy() -> None:
     token = CancellationToken()
     before = signal.signal(signal.SIGUSR1, lambda *_: token.cancel())
     try:
-        with token.listening(lambda: signal.raise_signal(signal.SIGUSR1)):
-            token.pause()
+        with token._lock:
+            signal.raise_signal(signal.SIGUSR1)
     finally:
         signal.signal(signal.SIGUSR1, before)
 
@@ -334,6 +334,16 @@ async def test_a_token_may_be_called_from_a_thread(call: Call) -> None:
             chunks = [chunk async for chunk in stream]
 
     assert [PartialAnswer(text="Hel")] == [ending.partial for ending in chunks]
+
+
+async def test_no_wait_begins_under_a_token_that_has_spoken() -> None:
+    """A scope that opens after the call is cancelled from the first."""
+    token = CancellationToken()
+    token.cancel()
+    with Interrupt(token).scope() as scope:
+        await trio.sleep_forever()
+
+    assert scope.cancelled_caught
 
 
 def test_a_token_outlives_the_run_of_its_stream() -> None:

@@ -35,7 +35,8 @@ LAYERS = (
     ("transport._aiohttp", "transport._aiohttp_thread"),
     ("_client",),
     ("gestura",),  # the public names, in `__init__`
-    ("local", "simulator", "testing"),
+    ("local", "simulator"),
+    ("testing",),
     ("cli",),
     ("__main__",),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -29,7 +30,7 @@ from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import WIRE_DECODER, stage_actors
 from gestura._actors.waiting import speak_while_waiting
 from gestura.answer import Transcript
-from gestura.chunks import FinishReason, ProviderEvent, StreamChunk
+from gestura.chunks import FinishReason, ProviderEvent, Status, StreamChunk
 from gestura.config import Timeouts
 from gestura.errors import ErrorKind, Fault, InternalError, LimitExceeded, ProtocolError, TransportError
 from gestura.limits import Limits
@@ -90,6 +91,7 @@ class Attempt:
     _endpoint: str = attrs.field(init=False)
     _progress: Progress = attrs.field(factory=Progress, init=False)
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _has_greeted: bool = attrs.field(default=False, init=False)
     _read: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -127,7 +129,7 @@ class Attempt:
                 nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
                 if isinstance(self.provider, SpeaksWhileWaiting):
                     words = self.provider.waiting_words
-                    nursery.start_soon(speak_while_waiting, self._progress, words, self.sink)
+                    nursery.start_soon(speak_while_waiting, self._progress, words, self.sink, lambda: self._has_greeted)
                 await self._forward(receive)
                 with trio.move_on_after(SECONDS_TO_DRAIN):
                     await self._read.wait()
@@ -144,7 +146,7 @@ class Attempt:
                     send,
                     statistics=self.statistics[0],
                     max_error_body_bytes=self.limits.max_error_body_bytes,
-                    on_connect=self._progress.connected,
+                    on_connect=self._connected,
                     on_response=self._progress.response_began,
                     on_bytes=self._progress.bytes_arrived,
                     on_refusal=self._refused,
@@ -173,6 +175,13 @@ class Attempt:
         limit = self.limits.max_answer_bytes
         if self.transcript.size > limit:
             raise LimitExceeded("the answer", "max_answer_bytes", limit)
+
+    def _connected(self) -> None:
+        self._progress.connected()
+        if isinstance(self.provider, SpeaksWhileWaiting):
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):  # then it is left to the actor that speaks
+                self.sink.send_nowait(Status(self.provider.waiting_words.connected))  # before what the provider says
+                self._has_greeted = True
 
     def _count(self, name: str) -> ActorStatistics:
         self.statistics.append(ActorStatistics(name))

@@ -100,10 +100,16 @@ class ProviderRun:
             return continuation(request, self.transcript.partial())
         return request
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether another attempt would not go on from what was shown. From thinking alone no model does."""
+        goes_on = self.after_output is AfterOutput.CONTINUE and self.transcript.has_text
+        return self.transcript.shown and not goes_on
+
     def announce(self, failure: Fault, number: int, delay: float) -> None:
         """Tell the user of another attempt, and that what was shown does not count where the answer begins anew."""
-        restart = self.transcript.shown and self.after_output is AfterOutput.RESTART
-        retry = RetryAttempt(number, self.policy.max_attempts, round(delay * 1000), failure.message, discard=restart)
+        discard = self.begins_anew
+        retry = RetryAttempt(number, self.policy.max_attempts, round(delay * 1000), failure.message, discard=discard)
         self.transcript.add(retry)
         self.sink.announce(retry)
 

@@ -26,7 +26,7 @@ from gestura._actors.statistics import Counts, StreamStatistics
 from gestura.answer import Transcript
 from gestura.cancellation import TokenState
 from gestura.chunks import Cancelled, Ending, Error, Paused, Status
-from gestura.config import AfterOutput, StreamingConfig
+from gestura.config import StreamingConfig
 from gestura.conversation import Request
 from gestura.environment import how_to_configure
 from gestura.errors import ConfigError, ErrorKind
@@ -112,7 +112,7 @@ class Supervisor:
                 return self._interrupted(run)
             if verdict is Verdict.END or not runs:
                 return self._failed(run)
-            if self._transcript.shown and self.config.after_output is AfterOutput.RESTART:
+            if run.begins_anew:
                 run.announce(failure, run.attempts, 0.0)
 
     async def _ask(self, runs: Sequence[ProviderRun]) -> tuple[int, Verdict]:

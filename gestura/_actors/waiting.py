@@ -6,6 +6,7 @@ for it, and leaving the attempt's nursery cancels it wherever it stands.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -21,17 +22,21 @@ SECONDS_OF_SILENCE: Final = 30.0
 """How long a person is left without a word: long enough not to chatter, short enough not to be taken for a hang."""
 
 
-async def speak_while_waiting(progress: Progress, words: WaitingWords, sink: Sink) -> None:
+async def speak_while_waiting(
+    progress: Progress, words: WaitingWords, sink: Sink, has_greeted: Callable[[], bool]
+) -> None:
     """Say that the provider is at work, whenever it gives no sign of that itself. Ends when it is cancelled.
 
     Args:
         progress: how far the attempt has come, kept by its actors.
         words: what to say.
         sink: where to say it.
+        has_greeted: whether the connection has been told of already, as it is where there was room at once.
     """
     try:
         await _repeat_until(progress.connection, words.loading, sink)
-        await sink.send(Status(words.connected))
+        if not has_greeted():
+            await sink.send(Status(words.connected))
         await _repeat_until(progress.response, words.loading, sink)
         await _repeat_in_silence(progress, words.working, sink)
     except trio.BrokenResourceError:

@@ -4,17 +4,22 @@
         ...  # POST to simulator.url + "/v1/chat/completions", then look at simulator.requests
 
 A request passes: `server` finds the scenario -> a voice renders it to wire events -> `plan` makes actions of them ->
-`sending` obeys. All but the first and the last are pure.
+`sending` obeys. All but the first and the last are pure; what serves brings an HTTP library, when it is asked for.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gestura.chunks import FinishReason, Refusal, Text, Thinking
 from gestura.simulator.faults import BreakHttp, Fault, Garbage, HttpError, Reset, Stall, Truncate
-from gestura.simulator.opening import open_simulator, run
 from gestura.simulator.scenario import Comment, Scenario, Sending, Step, StreamError, ToolCall
 from gestura.simulator.scenario_files import built_in_scenarios, load_scenario, parse_scenario
 from gestura.simulator.seen import Outcome, SeenRequest
-from gestura.simulator.server import Simulator, serving
 from gestura.simulator.voices import VOICES, Voice
+
+if TYPE_CHECKING:
+    from gestura.simulator.opening import open_simulator, run
+    from gestura.simulator.server import Simulator, serving
 
 __all__ = [
     "VOICES",
@@ -46,3 +51,11 @@ __all__ = [
     "run",
     "serving",
 ]
+
+_SERVING = {"open_simulator": "opening", "run": "opening", "Simulator": "server", "serving": "server"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SERVING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_SERVING[name]}"), name)

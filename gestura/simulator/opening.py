@@ -1,8 +1,8 @@
-"""The two doors to the simulator: a Trio context manager, and a blocking call for a command.
+"""The doors to the simulator: a context manager for Trio, one that blocks, and a call for a command.
 
-aiohttp is asyncio's, so behind the first the server has a thread and an asyncio loop of its own: the program under test
-can block, crash or be cancelled without the provider it talks to noticing, as in life. The loop is made by name and not
-by policy, because trio-asyncio installs a policy for the whole process.
+aiohttp is asyncio's, so behind the first two the server has a thread and an asyncio loop of its own: the program under
+test can block, crash or be cancelled without the provider it talks to noticing, as in life. The loop is made by name
+and not by policy, because trio-asyncio installs a policy for the whole process.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 import trio
@@ -21,7 +21,7 @@ from gestura.simulator.scenario import Scenario
 from gestura.simulator.scenario_files import built_in_scenarios
 from gestura.simulator.server import Simulator, serving
 
-__all__ = ["open_simulator", "run"]
+__all__ = ["open_simulator", "run", "simulator_in_thread"]
 
 
 @asynccontextmanager
@@ -45,6 +45,17 @@ async def open_simulator(scenarios: Iterable[Scenario] | None = None, *, port: i
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(server.stop)
+
+
+@contextmanager
+def simulator_in_thread(scenarios: Iterable[Scenario] | None = None, *, port: int = 0) -> Iterator[Simulator]:
+    """`open_simulator` for tests without an event loop: entering and leaving block, for some milliseconds."""
+    server = _ServerThread(_or_built_in(scenarios), port)
+    simulator = server.start()
+    try:
+        yield simulator
+    finally:
+        server.stop()
 
 
 def run(scenarios: Iterable[Scenario] | None = None, *, port: int = 0, announce: Callable[[Simulator], None]) -> None:

@@ -238,6 +238,15 @@ async def test_a_winner_that_never_raced_hands_its_words_on(autojump_clock: Mock
     assert b"Hel" in play.bodies_to("b")[0]
 
 
+async def test_words_that_were_shown_are_not_raced_for(autojump_clock: MockClock) -> None:
+    """The first broke off, and two are left: one of them continues, and they are not hedged against one another."""
+    play = Play(a=answers(text("Hel"), Break()), b=answers(Wait(10.0), text("lo"), FINISH, DONE), c=answering("c", 0.0))
+    got = await hedged(play, after_output=AfterOutput.CONTINUE, **THREE)
+
+    assert [(0.0, "a"), (0.0, "b")] == play.asked
+    assert "Hello" == said(got)
+
+
 async def test_every_request_is_counted_once(autojump_clock: MockClock) -> None:
     """Losers and winners alike, however often a provider came up."""
     play = Play(a=answers(Hang()), b=answers(Wait(3.0), text("b"), Break()), c=answers(Hang(), text("c")))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import trio
-from scripting import ANSWER, DONE, FINISH, THRICE, answers, delta, provider, text
+from scripting import ANSWER, DONE, FINISH, THRICE, answers, delta, event, provider, text
 from timelines import Play, only, open_play, read, said, seconds, timeline
 from trio.testing import MockClock
 
@@ -63,14 +63,15 @@ async def test_a_retry_is_announced_before_the_wait(autojump_clock: MockClock) -
 
 
 async def test_jitter_varies_the_waits_within_its_share(autojump_clock: MockClock) -> None:
-    """Of many streams that fail at once, no two come back at once, and each within 25 % of a second."""
+    """Streams that fail at once do not all come back at once, and each within 25 % of a second."""
     play = Play(a=CONFLICT)
     async with open_play(play, retry=RetryPolicy(max_attempts=2), **ALONE) as client, trio.open_nursery() as nursery:
         for _ in range(4):
             nursery.start_soon(read, client)
     waits = [when for when, _ in play.asked if when]
 
-    assert len(set(waits)) == len(waits) == 4
+    assert 4 == len(waits)
+    assert len(set(waits)) > 1
     assert all(0.75 <= wait <= 1.25 for wait in waits)
 
 
@@ -90,6 +91,32 @@ async def test_the_whole_stream_s_deadline_counts_over_all_attempts(autojump_clo
 
     assert [(0.0, "a"), (5.0, "a")] == play.asked
     assert (9.0, ErrorKind.CONNECTION) == (got[-1][0], got[-1][1].kind)
+
+
+async def test_an_error_in_the_stream_is_not_waited_out(autojump_clock: MockClock) -> None:
+    """The server reports a failure and says nothing more: a tenth of a second later the attempt is over."""
+    overloaded = event(error={"message": "Overloaded", "type": "overloaded_error"})
+    play = Play(a=[answers(overloaded, Hang()), OK])
+    got = await timeline(play, **ALONE)
+
+    assert [(0.0, "a"), (1.1, "a")] == play.asked
+    assert isinstance(got[-1][1], Done)
+
+
+async def test_what_follows_an_error_in_the_stream_is_still_read(autojump_clock: MockClock) -> None:
+    """Token counts may come behind it."""
+    refused = event(error={"message": "no", "type": "invalid_request_error"})
+    counted = event(choices=[], usage={"total_tokens": 4})
+    got = await timeline(Play(a=answers(refused, Wait(0.05), counted, Hang())), **ALONE)
+
+    assert 4 == got[-1][1].usage.total_tokens
+
+
+async def test_a_refusal_is_told_by_its_status_where_its_body_never_ends(autojump_clock: MockClock) -> None:
+    """The body is awaited for five seconds, not for the first content's 300."""
+    got = await timeline(Play(a=answers(b'{"error"', Hang(), status=401)), **ALONE)
+
+    assert (5.0, ErrorKind.AUTHENTICATION) == (got[-1][0], got[-1][1].kind)
 
 
 async def test_an_attempt_is_cut_off_by_the_whole_stream_s_deadline(autojump_clock: MockClock) -> None:
@@ -309,6 +336,34 @@ async def test_a_dead_provider_is_skipped_and_then_tried_by_one(autojump_clock: 
     assert Status("a failed; asking b instead") == only(Status, skipping)[-1]
     assert 0.0 == skipping[-1][0]
     assert ["a", "a"] == [probing[-1][1].provider, healthy[-1][1].provider]
+
+
+async def test_those_who_queue_for_a_dead_provider_do_not_ask_it(autojump_clock: MockClock) -> None:
+    """Twenty streams wait for the one place: when five have failed, the others are skipped without a request."""
+    play = Play(a=BUSY)
+    settings = {"providers": {"a": provider("a", max_concurrent_streams=1)}, "retry": RetryPolicy(max_attempts=1)}
+    async with open_play(play, **settings, **ALONE) as client, trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(read, client)
+
+    assert 5 == len(play.asked)
+
+
+async def test_who_gives_up_waiting_for_the_minute_frees_the_place(autojump_clock: MockClock) -> None:
+    """A stream that is cancelled while it holds the place, and waits for its request, leaves it to the next."""
+    play = Play(a=OK)
+    settings = {"a": provider("a", max_concurrent_streams=1, requests_per_minute=1)}
+    token = CancellationToken()
+    async with open_play(play, providers=settings, **ALONE) as client:
+        await read(client)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_after, 1.0, token)
+            await read(client, token=token)
+        with trio.fail_after(1000):
+            got = await read(client)
+
+    assert isinstance(got[-1][1], Done)
+    assert [(0.0, "a"), (60.0, "a")] == play.asked
 
 
 async def test_refused_requests_never_open_the_circuit(autojump_clock: MockClock) -> None:
