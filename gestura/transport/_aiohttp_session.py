@@ -15,9 +15,11 @@ import asyncio
 import contextvars
 import io
 import ipaddress
+import logging
 import os
 import socket
 import ssl
+import traceback
 import urllib.request
 import weakref
 from collections.abc import Mapping
@@ -30,7 +32,7 @@ from yarl import URL
 from gestura.errors import ConfigError, GesturaError, InternalError, TransportError
 from gestura.transport import HttpRequest
 
-__all__ = ["SLICE_BYTES", "Receiver", "Session"]
+__all__ = ["SLICE_BYTES", "Receiver", "Session", "log_stray_error"]
 
 SLICE_BYTES: Final = 64 * 1024
 """How many bytes may wait for the Trio side, and so the most that one read returns."""
@@ -43,6 +45,8 @@ SILENT_PEER_SECONDS: Final = 60
 
 NO_DEADLINES: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """Deadlines are Trio's cancel scopes."""
+
+logger = logging.getLogger("gestura.transport")
 
 
 class Receiver(Protocol):
@@ -62,28 +66,15 @@ class Receiver(Protocol):
 
 
 class Session:
-    """The connections of one transport. Make it, use it and close it inside asyncio."""
+    """The connections of one transport. Make it anywhere; use it and close it inside asyncio."""
 
     def __init__(self) -> None:
-        self._client = aiohttp.ClientSession(
-            connector=_Connector(
-                limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, socket_factory=_open_socket_with_keepalive
-            ),
-            # What isn't compressed can't be a decompression bomb, and the events of a stream arrive one by one.
-            headers={"Accept-Encoding": "identity", "User-Agent": "gestura"},
-            skip_auto_headers=("Content-Type",),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # It would send what ~/.netrc holds for the host. Proxies are found by `_find_proxy` instead.
-            trust_env=False,
-            raise_for_status=False,
-            timeout=NO_DEADLINES,
-            read_bufsize=SLICE_BYTES,
-        )
+        self._client: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Close the idle connections."""
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
     async def perform(self, request: HttpRequest, receiver: Receiver) -> GesturaError | None:
         """Send `request` and bring the response to `receiver`, reading no further than it takes.
@@ -124,6 +115,8 @@ class Session:
 
     async def _request(self, request: HttpRequest) -> aiohttp.ClientResponse:
         url = _checked_url(request)
+        if self._client is None:
+            self._client = _new_client()
         return await self._client.request(
             request.method,
             url,
@@ -132,6 +125,38 @@ class Session:
             allow_redirects=False,
             proxy=_find_proxy(url),
         )
+
+
+def log_stray_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what kind of error it was and where it arose. Its message may hold a request's headers.
+
+    The exception handler of a loop that runs sessions.
+    """
+    error = context.get("exception")
+    if error is None:
+        logger.error("asyncio: %s", context.get("message"))
+        return
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
+    logger.error("asyncio: stray %s, raised at %s", type(error).__name__, place)
+
+
+def _new_client() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=_Connector(
+            limit=0, keepalive_timeout=IDLE_CONNECTION_SECONDS, socket_factory=_open_socket_with_keepalive
+        ),
+        # What isn't compressed can't be a decompression bomb, and the events of a stream arrive one by one.
+        headers={"Accept-Encoding": "identity", "User-Agent": "gestura"},
+        skip_auto_headers=("Content-Type",),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # It would send what ~/.netrc holds for the host. Proxies are found by `_find_proxy` instead.
+        trust_env=False,
+        raise_for_status=False,
+        timeout=NO_DEADLINES,
+        read_bufsize=SLICE_BYTES,
+    )
 
 
 @attrs.define(eq=False)

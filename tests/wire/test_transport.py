@@ -16,7 +16,6 @@ from trio.testing import wait_all_tasks_blocked
 
 from gestura.errors import ConfigError, TransportError
 from gestura.transport import HttpRequest, HttpResponse, Transport
-from gestura.transport._aiohttp import open_aiohttp_transport
 
 TOKENS = [f"data: token {number} é\n\n".encode() for number in range(40)]
 
@@ -45,7 +44,7 @@ def split(data: bytes, where: Iterable[int]) -> list[bytes]:
 # What arrives.
 
 
-async def test_request_and_response_cross_unchanged() -> None:
+async def test_request_and_response_cross_unchanged(open_transport) -> None:
     """Method, path, headers and body reach the server; status, headers and body come back."""
     seen = []
 
@@ -53,7 +52,7 @@ async def test_request_and_response_cross_unchanged() -> None:
         seen.append(await peer.read_request())
         await peer.answer(b"hello", status="418 I'm a teapot", X_Request_Id="r-1")
 
-    async with serve(echo) as server, open_aiohttp_transport() as transport:
+    async with serve(echo) as server, open_transport() as transport:
         request = HttpRequest(url=f"{server.url}/chat?alt=sse", headers={"Authorization": "Bearer k"}, body=b'{"a":1}')
         async with transport.open(request, on_connect=nothing) as response:
             assert (response.status, response.headers["x-request-id"]) == (418, "r-1")
@@ -75,7 +74,7 @@ FRAMINGS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-def test_cuts_do_not_matter(framing: str) -> None:
+def test_cuts_do_not_matter(open_transport, framing: str) -> None:
     """However the server cuts its response into packets, head included, the same body arrives."""
     body = b"".join(TOKENS)
     wire = FRAMINGS[framing](body)
@@ -89,7 +88,7 @@ def test_cuts_do_not_matter(framing: str) -> None:
             await peer.send(*split(wire, where))
 
         async def ask() -> bytes:
-            async with serve(stutter) as server, open_aiohttp_transport() as transport:
+            async with serve(stutter) as server, open_transport() as transport:
                 return await fetch(transport, server.url)
 
         assert trio.run(ask) == body
@@ -97,7 +96,7 @@ def test_cuts_do_not_matter(framing: str) -> None:
     check()
 
 
-async def test_events_arrive_as_they_are_sent() -> None:
+async def test_events_arrive_as_they_are_sent(open_transport) -> None:
     """Nothing waits for more: the server sends the next event only once the last one was read."""
     was_read = trio.Semaphore(0)
 
@@ -111,7 +110,7 @@ async def test_events_arrive_as_they_are_sent() -> None:
 
     async with (
         serve(in_step) as server,
-        open_aiohttp_transport() as transport,
+        open_transport() as transport,
         transport.open(HttpRequest(url=server.url), on_connect=nothing) as response,
     ):
         for token in TOKENS:
@@ -120,7 +119,7 @@ async def test_events_arrive_as_they_are_sent() -> None:
         assert await response.receive_some() == b""
 
 
-async def test_large_bodies_both_ways() -> None:
+async def test_large_bodies_both_ways(open_transport) -> None:
     """Megabytes go up and come down, in reads of at most 64 KiB, and without a warning about the size."""
     body = random.Random(7).randbytes(3_000_000)
 
@@ -130,7 +129,7 @@ async def test_large_bodies_both_ways() -> None:
     reads = []
     async with (
         serve(mirror) as server,
-        open_aiohttp_transport() as transport,
+        open_transport() as transport,
         transport.open(HttpRequest(url=server.url, body=body), on_connect=nothing) as response,
     ):
         while data := await response.receive_some():
@@ -140,7 +139,7 @@ async def test_large_bodies_both_ways() -> None:
     assert max(map(len, reads)) <= 65536
 
 
-async def test_many_streams_do_not_wait_for_each_other() -> None:
+async def test_many_streams_do_not_wait_for_each_other(open_transport) -> None:
     """A hundred and twenty responses are open at once: no hidden limit makes the 101st request wait."""
     count = 120
     everybody_is_here = trio.Event()
@@ -156,7 +155,7 @@ async def test_many_streams_do_not_wait_for_each_other() -> None:
         await peer.answer(b"together")
 
     answers = []
-    async with serve(wait_for_all) as server, open_aiohttp_transport() as transport, trio.open_nursery() as nursery:
+    async with serve(wait_for_all) as server, open_transport() as transport, trio.open_nursery() as nursery:
         for _ in range(count):
 
             @nursery.start_soon
@@ -170,7 +169,7 @@ async def test_many_streams_do_not_wait_for_each_other() -> None:
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
-async def test_redirects_are_not_followed(status: str) -> None:
+async def test_redirects_are_not_followed(open_transport, status: str) -> None:
     """A redirect is a response like any other: the key goes to no other host."""
 
     async def redirect(peer: Peer) -> None:
@@ -183,13 +182,13 @@ async def test_redirects_are_not_followed(status: str) -> None:
     async with (
         serve(must_not_be_asked) as trap,
         serve(redirect) as server,
-        open_aiohttp_transport() as transport,
+        open_transport() as transport,
         transport.open(HttpRequest(url=server.url), on_connect=nothing) as response,
     ):
         assert response.status == int(status[:3])
 
 
-async def test_cookies_are_not_kept() -> None:
+async def test_cookies_are_not_kept(open_transport) -> None:
     """A cookie that a provider sets is never sent back."""
     seen = []
 
@@ -198,14 +197,14 @@ async def test_cookies_are_not_kept() -> None:
             seen.append(await peer.read_request())
             await peer.answer(Set_Cookie="session=1; Path=/")
 
-    async with serve(set_cookie) as server, open_aiohttp_transport() as transport:
+    async with serve(set_cookie) as server, open_transport() as transport:
         for _ in range(2):
             await fetch(transport, server.url.replace("127.0.0.1", "localhost"))
 
     assert ["cookie" in request.headers for request in seen] == [False, False]
 
 
-async def test_netrc_is_ignored(tmp_path, monkeypatch) -> None:
+async def test_netrc_is_ignored(open_transport, tmp_path, monkeypatch) -> None:
     """Credentials that ~/.netrc holds for the host are not sent."""
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password canary\n")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -216,21 +215,21 @@ async def test_netrc_is_ignored(tmp_path, monkeypatch) -> None:
         seen.append(await peer.read_request())
         await peer.answer()
 
-    async with serve(look) as server, open_aiohttp_transport() as transport:
+    async with serve(look) as server, open_transport() as transport:
         await fetch(transport, server.url, **{"x-api-key": "k"})
 
     assert "authorization" not in seen[0].headers
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
-async def test_compression_is_refused(encoding: str) -> None:
+async def test_compression_is_refused(open_transport, encoding: str) -> None:
     """A compressed body was not asked for; it is an error, never garbage and never a decompression bomb."""
 
     async def compress(peer: Peer) -> None:
         await peer.read_request()
         await peer.answer(b"\x1f\x8b", Content_Encoding=encoding)
 
-    async with serve(compress) as server, open_aiohttp_transport() as transport:
+    async with serve(compress) as server, open_transport() as transport:
         with pytest.raises(TransportError, match=encoding) as caught:
             await fetch(transport, server.url)
 
@@ -240,7 +239,7 @@ async def test_compression_is_refused(encoding: str) -> None:
 # Proxies.
 
 
-async def test_the_proxy_of_the_environment_is_used(monkeypatch) -> None:
+async def test_the_proxy_of_the_environment_is_used(open_transport, monkeypatch) -> None:
     """A request to another host goes through the proxy that the environment names."""
     seen = []
 
@@ -248,7 +247,7 @@ async def test_the_proxy_of_the_environment_is_used(monkeypatch) -> None:
         seen.append(await peer.read_request())
         await peer.answer(b"through the proxy")
 
-    async with serve(proxy) as server, open_aiohttp_transport() as transport:
+    async with serve(proxy) as server, open_transport() as transport:
         monkeypatch.setenv("http_proxy", f"127.0.0.1:{server.port}")
         monkeypatch.setenv("no_proxy", "internal.invalid")
         assert await fetch(transport, "http://api.invalid/v1") == b"through the proxy"
@@ -259,7 +258,7 @@ async def test_the_proxy_of_the_environment_is_used(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_loopback_needs_no_proxy(monkeypatch, host: str) -> None:
+async def test_loopback_needs_no_proxy(open_transport, monkeypatch, host: str) -> None:
     """A server on this machine is asked directly, whatever proxy the environment names."""
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
 
@@ -267,7 +266,7 @@ async def test_loopback_needs_no_proxy(monkeypatch, host: str) -> None:
         await peer.read_request()
         await peer.answer(b"directly")
 
-    async with serve(answer) as server, open_aiohttp_transport() as transport:
+    async with serve(answer) as server, open_transport() as transport:
         assert await fetch(transport, server.url.replace("127.0.0.1", host)) == b"directly"
 
 
@@ -299,7 +298,7 @@ async def read_late(transport: Transport, url: str, got: bytearray) -> None:
         (head(Connection="close") + BODY, True),
     ],
 )
-async def test_a_broken_body_is_an_error_after_all_that_came(sent: bytes, reset: bool) -> None:
+async def test_a_broken_body_is_an_error_after_all_that_came(open_transport, sent: bytes, reset: bool) -> None:
     """A body that is cut short or reset ends in a `TransportError`, and nothing that came before it is lost."""
 
     async def break_off(peer: Peer) -> None:
@@ -309,7 +308,7 @@ async def test_a_broken_body_is_an_error_after_all_that_came(sent: bytes, reset:
             peer.reset()
 
     got = bytearray()
-    async with serve(break_off) as server, open_aiohttp_transport() as transport:
+    async with serve(break_off) as server, open_transport() as transport:
         with pytest.raises(TransportError) as caught:
             await read_late(transport, server.url, got)
 
@@ -317,7 +316,7 @@ async def test_a_broken_body_is_an_error_after_all_that_came(sent: bytes, reset:
     assert caught.value.retryable
 
 
-async def test_a_malformed_body_is_an_error_after_all_that_came() -> None:
+async def test_a_malformed_body_is_an_error_after_all_that_came(open_transport) -> None:
     """What is no chunk ends a chunked body in a `TransportError`, after the chunks before it."""
 
     async def lose_count(peer: Peer) -> None:
@@ -328,21 +327,21 @@ async def test_a_malformed_body_is_an_error_after_all_that_came() -> None:
         await peer.wait_gone()
 
     got = bytearray()
-    async with serve(lose_count) as server, open_aiohttp_transport() as transport:
+    async with serve(lose_count) as server, open_transport() as transport:
         with pytest.raises(TransportError):
             await read_late(transport, server.url, got)
 
     assert got == BODY
 
 
-async def test_a_refused_connection_is_an_error_with_words() -> None:
+async def test_a_refused_connection_is_an_error_with_words(open_transport) -> None:
     """Nobody listens: a retryable error that names the address, and the connection never stood."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
         connected = []
 
-        async with open_aiohttp_transport() as transport:
+        async with open_transport() as transport:
             with pytest.raises(TransportError, match=rf"127\.0\.0\.1:{port}.*refused") as caught:
                 async with transport.open(
                     HttpRequest(url=f"http://127.0.0.1:{port}"), on_connect=lambda: connected.append(True)
@@ -353,9 +352,9 @@ async def test_a_refused_connection_is_an_error_with_words() -> None:
     assert not connected
 
 
-async def test_an_unknown_host_is_an_error_with_words() -> None:
+async def test_an_unknown_host_is_an_error_with_words(open_transport) -> None:
     """A name without an address is told as such."""
-    async with open_aiohttp_transport() as transport:
+    async with open_transport() as transport:
         with pytest.raises(TransportError, match=r"no address .*nowhere\.invalid"):
             await fetch(transport, "http://nowhere.invalid/")
 
@@ -369,7 +368,7 @@ async def test_an_unknown_host_is_an_error_with_words() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
     ],
 )
-async def test_an_answer_that_is_not_http_is_an_error(sent: bytes) -> None:
+async def test_an_answer_that_is_not_http_is_an_error(open_transport, sent: bytes) -> None:
     """A head that is malformed or larger than sense is a `TransportError`, not a fake HTTP status."""
 
     async def babble(peer: Peer) -> None:
@@ -377,19 +376,19 @@ async def test_an_answer_that_is_not_http_is_an_error(sent: bytes) -> None:
         await peer.send(sent)
         await peer.wait_gone()
 
-    async with serve(babble) as server, open_aiohttp_transport() as transport:
+    async with serve(babble) as server, open_transport() as transport:
         with pytest.raises(TransportError, match="not valid HTTP"):
             await fetch(transport, server.url)
 
 
-async def test_plain_text_where_tls_was_meant_is_not_retryable() -> None:
+async def test_plain_text_where_tls_was_meant_is_not_retryable(open_transport) -> None:
     """A server that does not speak TLS won't learn it by the next attempt."""
 
     async def plain(peer: Peer) -> None:
         await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await peer.wait_gone()
 
-    async with serve(plain) as server, open_aiohttp_transport() as transport:
+    async with serve(plain) as server, open_transport() as transport:
         with pytest.raises(TransportError, match="TLS") as caught:
             await fetch(transport, server.url.replace("http:", "https:"))
 
@@ -397,9 +396,9 @@ async def test_plain_text_where_tls_was_meant_is_not_retryable() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "api.example.com/v1", "file:///etc/passwd", "http:///v1", "http://u:p@127.0.0.1/"])
-async def test_a_bad_url_is_refused_before_anything_is_sent(url: str) -> None:
+async def test_a_bad_url_is_refused_before_anything_is_sent(open_transport, url: str) -> None:
     """Only http and https URLs, with a host and without credentials, are asked; the error does not show the URL."""
-    async with open_aiohttp_transport() as transport:
+    async with open_transport() as transport:
         with pytest.raises(ConfigError) as caught:
             await fetch(transport, url)
 
@@ -407,13 +406,13 @@ async def test_a_bad_url_is_refused_before_anything_is_sent(url: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\0"])
-async def test_a_header_with_a_line_break_is_refused_before_anything_is_sent(end: str) -> None:
+async def test_a_header_with_a_line_break_is_refused_before_anything_is_sent(open_transport, end: str) -> None:
     """A key that was read with its line break is told by the header's name, never shown."""
 
     async def must_not_be_asked(peer: Peer) -> None:
         raise AssertionError("a connection was made")
 
-    async with serve(must_not_be_asked) as server, open_aiohttp_transport() as transport:
+    async with serve(must_not_be_asked) as server, open_transport() as transport:
         with pytest.raises(ConfigError, match="x-api-key") as caught:
             await fetch(transport, server.url, **{"x-api-key": f"canary{end}"})
 
@@ -423,7 +422,7 @@ async def test_a_header_with_a_line_break_is_refused_before_anything_is_sent(end
 # Connections and the pool.
 
 
-async def test_a_connection_is_used_again_after_a_complete_response() -> None:
+async def test_a_connection_is_used_again_after_a_complete_response(open_transport) -> None:
     """Requests one after another share a connection, and `on_connect` is called for each."""
 
     async def answer_all(peer: Peer) -> None:
@@ -437,7 +436,7 @@ async def test_a_connection_is_used_again_after_a_complete_response() -> None:
         nonlocal connects
         connects += 1
 
-    async with serve(answer_all) as server, open_aiohttp_transport() as transport:
+    async with serve(answer_all) as server, open_transport() as transport:
         for _ in range(3):
             async with transport.open(HttpRequest(url=server.url), on_connect=count) as response:
                 assert await read_all(response) == BODY
@@ -445,7 +444,7 @@ async def test_a_connection_is_used_again_after_a_complete_response() -> None:
     assert (server.connections, connects) == (1, 3)
 
 
-async def test_on_connect_comes_before_the_head() -> None:
+async def test_on_connect_comes_before_the_head(open_transport) -> None:
     """The connection is known to stand while the server still thinks."""
     connected = trio.Event()
 
@@ -456,14 +455,14 @@ async def test_on_connect_comes_before_the_head() -> None:
 
     async with (
         serve(answer_once_known) as server,
-        open_aiohttp_transport() as transport,
+        open_transport() as transport,
         transport.open(HttpRequest(url=server.url), on_connect=connected.set) as response,
     ):
         assert await read_all(response) == b"ok"
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_a_stale_connection_is_replaced_silently(reset: bool) -> None:
+async def test_a_stale_connection_is_replaced_silently(open_transport, reset: bool) -> None:
     """The server closes an idle connection just when it is used: the request goes over a new one, once, unnoticed."""
     bodies = []
 
@@ -475,7 +474,7 @@ async def test_a_stale_connection_is_replaced_silently(reset: bool) -> None:
             peer.reset()
 
     connects = []
-    async with serve(tire) as server, open_aiohttp_transport() as transport:
+    async with serve(tire) as server, open_transport() as transport:
         assert await fetch(transport, server.url, b"one") == b"connection 1"
         request = HttpRequest(url=server.url, body=b"two")
         async with transport.open(request, on_connect=lambda: connects.append(True)) as response:
@@ -484,7 +483,7 @@ async def test_a_stale_connection_is_replaced_silently(reset: bool) -> None:
     assert (bodies, connects) == ([b"one", b"two", b"two"], [True])
 
 
-async def test_the_replacement_of_a_stale_connection_is_a_new_one() -> None:
+async def test_the_replacement_of_a_stale_connection_is_a_new_one(open_transport) -> None:
     """When the server has tired of all its idle connections, one retry is enough."""
     together = trio.Event()
     idle = 0
@@ -501,7 +500,7 @@ async def test_the_replacement_of_a_stale_connection_is_a_new_one() -> None:
         if peer.number <= 3:
             await peer.read_request()
 
-    async with serve(tire) as server, open_aiohttp_transport() as transport:
+    async with serve(tire) as server, open_transport() as transport:
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(fetch, transport, server.url)
@@ -511,7 +510,7 @@ async def test_the_replacement_of_a_stale_connection_is_a_new_one() -> None:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_a_new_connection_that_dies_is_not_retried(reset: bool) -> None:
+async def test_a_new_connection_that_dies_is_not_retried(open_transport, reset: bool) -> None:
     """A server that takes the request and dies may have acted on it: that is the policy's business, not ours."""
 
     async def die(peer: Peer) -> None:
@@ -519,14 +518,14 @@ async def test_a_new_connection_that_dies_is_not_retried(reset: bool) -> None:
         if reset:
             peer.reset()
 
-    async with serve(die) as server, open_aiohttp_transport() as transport:
+    async with serve(die) as server, open_transport() as transport:
         with pytest.raises(TransportError):
             await fetch(transport, server.url)
 
     assert server.connections == 1
 
 
-async def test_half_a_head_on_an_old_connection_is_not_retried() -> None:
+async def test_half_a_head_on_an_old_connection_is_not_retried(open_transport) -> None:
     """Once a byte of the response has come the request was not lost, and is not sent again."""
 
     async def begin_to_answer(peer: Peer) -> None:
@@ -535,7 +534,7 @@ async def test_half_a_head_on_an_old_connection_is_not_retried() -> None:
         await peer.read_request()
         await peer.send(b"HTTP/1.1 200 OK\r\nX-Half")
 
-    async with serve(begin_to_answer) as server, open_aiohttp_transport() as transport:
+    async with serve(begin_to_answer) as server, open_transport() as transport:
         await fetch(transport, server.url)
         with pytest.raises(TransportError):
             await fetch(transport, server.url)

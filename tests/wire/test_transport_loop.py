@@ -10,7 +10,6 @@ import sys
 import pytest
 import trio
 import trio.testing
-import trio_asyncio
 from servers import CHUNKED_HEAD, Peer, serve
 
 from gestura.errors import ConfigError
@@ -30,33 +29,33 @@ async def fetch(transport: Transport, url: str) -> bytes:
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), asyncio.CancelledError()])
-async def test_the_blocks_own_exception_comes_out_bare(error: BaseException) -> None:
+async def test_the_blocks_own_exception_comes_out_bare(open_transport, error: BaseException) -> None:
     """Whatever the block raises is raised, itself, in no group."""
     with pytest.raises(type(error)) as caught:
-        async with open_aiohttp_transport():
+        async with open_transport():
             raise error
 
     assert caught.value is error
 
 
-async def test_a_group_of_the_users_comes_out_as_it_is() -> None:
+async def test_a_group_of_the_users_comes_out_as_it_is(open_transport) -> None:
     """A group that the block raises is the user's, one exception or not, and stays a group."""
     group = ExceptionGroup("mine", [ValueError()])
 
     with pytest.raises(ExceptionGroup) as caught:
-        async with open_aiohttp_transport():
+        async with open_transport():
             raise group
 
     assert caught.value is group
 
 
-async def test_a_request_in_the_block_raises_bare_too() -> None:
+async def test_a_request_in_the_block_raises_bare_too(open_transport) -> None:
     """An exception inside `open` passes through both blocks."""
     error = ValueError("mine")
 
     async def ask(url: str) -> None:
         async with (
-            open_aiohttp_transport() as transport,
+            open_transport() as transport,
             transport.open(HttpRequest(url=url), on_connect=lambda: None),
         ):
             raise error
@@ -68,14 +67,14 @@ async def test_a_request_in_the_block_raises_bare_too() -> None:
     assert caught.value is error
 
 
-async def test_an_error_in_on_connect_comes_out() -> None:
+async def test_an_error_in_on_connect_comes_out(open_transport) -> None:
     """`on_connect` runs in the caller's task: its exception is the caller's."""
 
     def fail() -> None:
         raise ValueError("mine")
 
     async def ask(url: str) -> None:
-        async with open_aiohttp_transport() as transport, transport.open(HttpRequest(url=url), on_connect=fail):
+        async with open_transport() as transport, transport.open(HttpRequest(url=url), on_connect=fail):
             pass
 
     async with serve(answer_all) as server:
@@ -83,13 +82,13 @@ async def test_an_error_in_on_connect_comes_out() -> None:
             await ask(server.url)
 
 
-async def test_cancelling_around_the_transport_is_plain_cancelling() -> None:
+async def test_cancelling_around_the_transport_is_plain_cancelling(open_transport) -> None:
     """A scope outside cancels the block, which unwinds with a loop that still runs, and catches its own."""
     unwound = False
 
     async with serve(answer_all) as server:
         with trio.CancelScope() as scope:
-            async with open_aiohttp_transport() as transport:
+            async with open_transport() as transport:
                 try:
                     scope.cancel()
                     await trio.sleep_forever()
@@ -109,13 +108,16 @@ async def fail_unobserved() -> None:
     raise_stray()
 
 
-async def test_stray_asyncio_errors_are_logged_and_end_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_stray_asyncio_errors_are_logged_and_end_nothing(
+    open_transport, caplog: pytest.LogCaptureFixture
+) -> None:
     """A callback that raises, and a task whose exception nobody asks for, are told in the log, without their words."""
-    async with serve(answer_all) as server, open_aiohttp_transport() as transport:
-        transport._loop.call_soon(raise_stray)
-        transport._loop.create_task(fail_unobserved())
-        transport._loop.call_exception_handler({"message": "Unclosed connection"})
-        await trio.testing.wait_all_tasks_blocked(0.01)
+    async with serve(answer_all) as server, open_transport() as transport:
+        loop = transport._loop
+        loop.call_soon_threadsafe(raise_stray)
+        loop.call_soon_threadsafe(lambda: loop.create_task(fail_unobserved()) and None)
+        loop.call_soon_threadsafe(loop.call_exception_handler, {"message": "Unclosed connection"})
+        assert await fetch(transport, server.url) == b"fine"
         gc.collect()  # asyncio complains when it forgets the task
         assert await fetch(transport, server.url) == b"fine"
 
@@ -130,8 +132,8 @@ def strike() -> None:
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_an_interrupt_that_strikes_in_asyncio_comes_out_bare(streaming: bool) -> None:
-    """Ctrl-C may hit asyncio's code as well as ours: it ends the block all the same, alone, streams open or not."""
+async def test_an_interrupt_that_strikes_in_asyncio_comes_out_bare(trio_asyncio, streaming: bool) -> None:
+    """Ctrl-C may hit trio-asyncio's code as well as ours: it ends the block, alone, streams open or not."""
 
     async def begin_to_answer(peer: Peer) -> None:
         await peer.read_request()
@@ -152,9 +154,9 @@ async def test_an_interrupt_that_strikes_in_asyncio_comes_out_bare(streaming: bo
             await be_interrupted(server.url)
 
 
-async def test_the_block_sees_no_asyncio_loop() -> None:
+async def test_the_block_sees_no_asyncio_loop(trio_asyncio, open_transport) -> None:
     """Inside the block, and after it, there is as little of asyncio as before."""
-    async with open_aiohttp_transport():
+    async with open_transport():
         assert trio_asyncio.current_loop.get() is None
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
@@ -162,7 +164,7 @@ async def test_the_block_sees_no_asyncio_loop() -> None:
     assert trio_asyncio.current_loop.get() is None
 
 
-async def test_a_loop_of_the_users_own_goes_on() -> None:
+async def test_a_loop_of_the_users_own_goes_on(trio_asyncio, open_transport) -> None:
     """Around the transport or inside it, the user's trio-asyncio loop is the one that the user's code sees."""
 
     async def running_loop() -> asyncio.AbstractEventLoop:
@@ -170,7 +172,7 @@ async def test_a_loop_of_the_users_own_goes_on() -> None:
         return asyncio.get_running_loop()
 
     async with serve(answer_all) as server, trio_asyncio.open_loop() as outer:
-        async with open_aiohttp_transport() as transport:
+        async with open_transport() as transport:
             assert await trio_asyncio.aio_as_trio(running_loop)() is outer
             assert await fetch(transport, server.url) == b"fine"
             async with trio_asyncio.open_loop() as inner:
@@ -180,9 +182,9 @@ async def test_a_loop_of_the_users_own_goes_on() -> None:
         assert await trio_asyncio.aio_as_trio(running_loop)() is outer
 
 
-async def test_two_transports_live_side_by_side() -> None:
+async def test_two_transports_live_side_by_side(open_transport) -> None:
     """Each transport has its own loop and its own connections."""
-    async with serve(answer_all) as server, open_aiohttp_transport() as one, open_aiohttp_transport() as other:
+    async with serve(answer_all) as server, open_transport() as one, open_transport() as other:
         for transport in (one, other, one):
             assert await fetch(transport, server.url) == b"fine"
 
@@ -190,9 +192,9 @@ async def test_two_transports_live_side_by_side() -> None:
 
 
 async def test_without_trio_asyncio_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where trio-asyncio can't be imported, as on Python 3.14, that is a `ConfigError` with the remedy."""
+    """Where trio-asyncio can't be imported, as on Python 3.14, a `ConfigError` names the other transport."""
     monkeypatch.setitem(sys.modules, "trio_asyncio", None)
 
-    with pytest.raises(ConfigError, match="trio-asyncio"):
+    with pytest.raises(ConfigError, match=r'trio-asyncio.*"thread"'):
         async with open_aiohttp_transport():
             pass

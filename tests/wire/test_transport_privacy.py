@@ -16,7 +16,6 @@ from servers import CHUNKED_HEAD, Peer, chunk, chunked, serve
 
 from gestura.errors import ConfigError, GesturaError, TransportError
 from gestura.transport import HttpRequest, Transport
-from gestura.transport._aiohttp import open_aiohttp_transport
 
 CANARY = "sk-canary-0123456789"
 
@@ -80,9 +79,9 @@ async def refuse_as_a_proxy(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("behave", [say_nothing, reset, babble, truncate, compress])
-async def test_a_failed_answer_shows_no_key(behave: Callable[[Peer], Awaitable[None]]) -> None:
+async def test_a_failed_answer_shows_no_key(open_transport, behave: Callable[[Peer], Awaitable[None]]) -> None:
     """However an answer fails, neither the exception nor what it refers to holds the key or the body."""
-    async with serve(behave) as server, open_aiohttp_transport() as transport:
+    async with serve(behave) as server, open_transport() as transport:
         with pytest.raises(TransportError) as caught:
             await ask(transport, server.url)
 
@@ -94,9 +93,9 @@ async def test_a_failed_answer_shows_no_key(behave: Callable[[Peer], Awaitable[N
     "url",
     ["http://127.0.0.1:1/", "http://nowhere.invalid/", f"http://me:{CANARY}@127.0.0.1/", f"{CANARY}://x", "http://["],
 )
-async def test_a_failed_connection_shows_no_key(url: str) -> None:
+async def test_a_failed_connection_shows_no_key(open_transport, url: str) -> None:
     """Nobody there, no such host, or no URL at all: nothing of the request is shown."""
-    async with open_aiohttp_transport() as transport:
+    async with open_transport() as transport:
         with pytest.raises(GesturaError) as caught:
             await ask(transport, url)
 
@@ -104,18 +103,18 @@ async def test_a_failed_connection_shows_no_key(url: str) -> None:
     assert CANARY not in shown.replace(repr(HttpRequest(url=url)), "")
 
 
-async def test_a_refused_header_shows_no_key() -> None:
+async def test_a_refused_header_shows_no_key(open_transport) -> None:
     """A key with a line break is refused without being shown."""
-    async with open_aiohttp_transport() as transport:
+    async with open_transport() as transport:
         with pytest.raises(ConfigError) as caught:
             await ask(transport, "http://127.0.0.1:1/", key=f"{CANARY}\n")
 
     assert CANARY not in everything_shown_by(caught.value)
 
 
-async def test_a_failing_proxy_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failing_proxy_shows_no_key(open_transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the request's key nor the proxy's password is shown when the proxy refuses, and no body is sent to it."""
-    async with serve(refuse_as_a_proxy) as server, open_aiohttp_transport() as transport:
+    async with serve(refuse_as_a_proxy) as server, open_transport() as transport:
         monkeypatch.setenv("https_proxy", f"http://me:{CANARY}@127.0.0.1:{server.port}")
         monkeypatch.delenv("no_proxy", raising=False)
         with pytest.raises(TransportError, match=r"proxy.*407") as caught:
@@ -124,20 +123,20 @@ async def test_a_failing_proxy_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> 
     assert CANARY not in everything_shown_by(caught.value)
 
 
-async def test_a_missing_proxy_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_proxy_shows_no_key(open_transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy that is not there is told as such, without its password."""
     monkeypatch.setenv("http_proxy", f"http://me:{CANARY}@127.0.0.1:1")
-    async with open_aiohttp_transport() as transport:
+    async with open_transport() as transport:
         with pytest.raises(TransportError, match="proxy") as caught:
             await ask(transport, "http://api.invalid/v1")
 
     assert CANARY not in everything_shown_by(caught.value)
 
 
-async def test_a_proxy_that_is_no_http_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_that_is_no_http_proxy_is_refused(open_transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SOCKS proxy in the environment is told before anything is sent, not silently passed by."""
     monkeypatch.setenv("http_proxy", f"socks5://me:{CANARY}@127.0.0.1:1")
-    async with open_aiohttp_transport() as transport:
+    async with open_transport() as transport:
         with pytest.raises(ConfigError, match="socks5") as caught:
             await ask(transport, "http://api.invalid/v1")
 
@@ -171,14 +170,14 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(server_tls: ssl.SSLContext) -> None:
+async def test_a_certificate_that_nobody_vouches_for_is_refused(open_transport, server_tls: ssl.SSLContext) -> None:
     """The key is sent to no server that can't show who it is; another attempt would not help."""
 
     async def must_not_be_asked(peer: Peer) -> None:
         await peer.read_request()
         raise AssertionError("the request was sent")
 
-    async with serve(must_not_be_asked, tls=server_tls) as server, open_aiohttp_transport() as transport:
+    async with serve(must_not_be_asked, tls=server_tls) as server, open_transport() as transport:
         with pytest.raises(TransportError, match="certificate is not valid: self-signed") as caught:
             await ask(transport, server.url)
 
@@ -186,7 +185,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(server_tls: ssl.
     assert CANARY not in everything_shown_by(caught.value)
 
 
-async def test_streams_over_tls(server_tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_streams_over_tls(
+    open_transport, server_tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Over TLS a stream arrives as over TCP, its connection is used again, and leaving early closes it at once."""
     trusting = ssl.create_default_context(cafile=str(certificate))
     monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", trusting)
@@ -201,7 +202,7 @@ async def test_streams_over_tls(server_tls: ssl.SSLContext, certificate: Path, m
         await peer.wait_gone()
         gone.set()
 
-    async with serve(answer_twice_then_stall, tls=server_tls) as server, open_aiohttp_transport() as transport:
+    async with serve(answer_twice_then_stall, tls=server_tls) as server, open_transport() as transport:
         for _ in range(2):
             assert await ask(transport, server.url) == b"data: one\n\ndata: two\n\n"
         async with transport.open(HttpRequest(url=server.url), on_connect=lambda: None) as response:
