@@ -89,9 +89,7 @@ def test_a_failure_names_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
             yield "is three"
 
     monkeypatch.setattr("gestura.testing.simulation.LAWS", (no_stream_is_three,))
-    with pytest.raises(
-        AssertionError, match=r"^seed 4, 10 streams, 1 hours:\nstream 3: no_stream_is_three: is three"
-    ):
+    with pytest.raises(AssertionError, match=r"^seed 4, 10 streams, 1 hours:\nstream 3: no_stream_is_three: is three"):
         simulate(4, streams=10)
 
 
