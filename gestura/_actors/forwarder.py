@@ -61,9 +61,8 @@ class Outlet:
         self._channel = channel
         self._counts = counts
         self._nursery: trio.Nursery | None = None
-        self._late: deque[StreamChunk] = deque()
-        self._caught_up = trio.Event()
-        self._caught_up.set()
+        self._line: deque[trio.Event] = deque()
+        """Who waits for room, in the order in which they came; each is told when it is the first."""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -73,7 +72,7 @@ class Outlet:
                 yield
 
     def send_nowait(self, chunk: StreamChunk) -> None:
-        if self._late:
+        if self._line:
             raise trio.WouldBlock
         self._channel.send_nowait(chunk)
 
@@ -97,7 +96,7 @@ class Outlet:
         if endless:
             on_wait(True)
         try:
-            await self._send_in_time(chunk, self._caught_up)
+            await self._send_in_turn(chunk, self._line_up())
         finally:
             if endless:
                 on_wait(False)
@@ -105,35 +104,38 @@ class Outlet:
     def announce(self, chunk: StreamChunk) -> None:
         if self._nursery is None:
             raise InternalError("an announcement was made before the outlet was open")
-        if not self._late:
-            try:
-                self._channel.send_nowait(chunk)
-                return
-            except trio.BrokenResourceError:
-                return  # the user has gone
-            except trio.WouldBlock:
-                self._caught_up = trio.Event()
-                self._nursery.start_soon(self._send_late)
-        self._late.append(chunk)
+        try:
+            self.send_nowait(chunk)
+        except trio.BrokenResourceError:
+            pass  # the user has gone
+        except trio.WouldBlock:
+            # Its place is taken now, for tasks that are started together may begin in any order.
+            self._nursery.start_soon(self._send_announced, chunk, self._line_up())
 
-    async def _send_late(self) -> None:
-        """Send the announcements that found no room, in their order; other chunks wait until they have gone."""
+    async def _send_announced(self, chunk: StreamChunk, turn: trio.Event) -> None:
         with suppress(trio.BrokenResourceError):  # the user has gone
-            while self._late:
-                await self._send_in_time(self._late[0])
-                self._late.popleft()
-        self._late.clear()
-        self._caught_up.set()
+            await self._send_in_turn(chunk, turn)
 
-    async def _send_in_time(self, chunk: StreamChunk, turn: trio.Event | None = None) -> None:
+    def _line_up(self) -> trio.Event:
+        turn = trio.Event()
+        self._line.append(turn)
+        self._line[0].set()
+        return turn
+
+    async def _send_in_turn(self, chunk: StreamChunk, turn: trio.Event) -> None:
         """Send within the patience of its class, once it is its turn; give it up, and count it, when that is over."""
-        if patience := PATIENCE[chunk.delivery]:
-            with trio.move_on_after(patience):
-                if turn is not None:
-                    await turn.wait()
-                await self._channel.send(chunk)
-                return
-        self._counts.dropped[type(chunk).__name__] += 1
+        try:
+            if patience := PATIENCE[chunk.delivery]:
+                with trio.move_on_after(patience):
+                    if not turn.is_set():
+                        await turn.wait()
+                    await self._channel.send(chunk)
+                    return
+            self._counts.dropped[type(chunk).__name__] += 1
+        finally:
+            self._line.remove(turn)
+            if self._line:
+                self._line[0].set()
 
     @property
     def deepest_queue(self) -> int:

@@ -250,7 +250,7 @@ def losers_are_let_go(stream: Stream) -> Iterator[str]:
     if stream.watched.user.is_prompt and stream.watched.user.manner is Manner.STREAM:
         for time, chunk in stream.watched.received:
             if isinstance(chunk, Text | Thinking | ToolCallStart):
-                opened = [each.meant.number for each in stream.exchanges if each.opened <= time < _end(each) - AT_ONCE]
+                opened = [each.meant.number for each in stream.exchanges if each.opened < time < _end(each) - AT_ONCE]
                 if len(opened) > 1:
                     yield f"showed {chunk!r} while the requests {opened} were open"
                     return
