@@ -559,3 +559,17 @@ async def test_what_holds_no_request_can_t_be_resumed(autojump_clock: MockClock)
         with pytest.raises(ConfigError, match="request"):
             async with client.resume(Paused()):
                 pass
+
+
+async def test_a_token_reaches_the_other_doors(autojump_clock: MockClock) -> None:
+    """What waits for a whole answer, or sends a stream into a channel, heeds a token like a stream."""
+    token = CancellationToken()
+    token.cancel()
+    send, receive = trio.open_memory_channel[StreamChunk](1)
+    async with gestura.open_client(config(), transport=answers()) as client:
+        with pytest.raises(gestura.StreamFailed) as failed:
+            await client.ask("Hi", token=token)
+        await client.stream_into("Hi", send, token=token)
+
+    assert isinstance(failed.value.ending, Cancelled)
+    assert [Cancelled()] == [chunk async for chunk in receive]

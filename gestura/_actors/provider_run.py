@@ -68,7 +68,7 @@ class ProviderRun:
         A run that the token has interrupted ends like one that has failed; the caller asks the token first.
         """
         self.guard.retries.deposit()
-        for number in itertools.count(1):
+        for number in itertools.count(self.attempts + 1):  # a loser of a race may be asked again
             await self._ask(self._rest_of(request))
             failure = self.outcome.failure
             if failure is None or self.interrupt.has_struck():
