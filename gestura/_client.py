@@ -123,14 +123,21 @@ class Client:
             self._guards[name] = Guard(self._config.providers.get(name), trio.current_time())
         return self._guards[name]
 
-    async def ask(self, prompt: Prompt, *, provider: str | None = None, model: str | None = None) -> Answer:
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> Answer:
         """Ask, and wait for the whole answer. The arguments are those of `stream`.
 
         Raises:
             ConfigError: the prompt is empty or none.
             StreamFailed: there is no whole answer; `ending` tells why.
         """
-        async with self.stream(prompt, provider=provider, model=model) as chunks:
+        async with self.stream(prompt, provider=provider, model=model, token=token) as chunks:
             return await chunks.collect()
 
     async def stream_into(
@@ -140,6 +147,7 @@ class Client:
         *,
         provider: str | None = None,
         model: str | None = None,
+        token: CancellationToken | None = None,
         raw: bool = False,
     ) -> None:
         """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
@@ -151,13 +159,14 @@ class Client:
             send: where chunks go.
             provider: as in `stream`.
             model: as in `stream`.
+            token: as in `stream`.
             raw: as in `stream`.
 
         Raises:
             ConfigError: the prompt is empty or none.
         """
         with send:
-            async with self.stream(prompt, provider=provider, model=model, raw=raw) as chunks:
+            async with self.stream(prompt, provider=provider, model=model, token=token, raw=raw) as chunks:
                 async for chunk in chunks:
                     try:
                         await send.send(chunk)
