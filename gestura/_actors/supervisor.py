@@ -94,7 +94,7 @@ class Supervisor:
         """What the stream did so far, or in the end."""
         attempts = [run.attempt for run in self._asked.values() if run.attempt is not None]
         return StreamStatistics(
-            actors=tuple(attempts[-1].statistics) if attempts else (),
+            actors=tuple(map(attrs.evolve, attempts[-1].statistics)) if attempts else (),  # as they stand now
             attempts=self._attempts,
             dropped=dict(self.counts.dropped),
             oddities=dict(self.counts.oddities),

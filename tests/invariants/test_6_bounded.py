@@ -195,6 +195,34 @@ def test_a_server_that_never_stops_is_stopped_by_a_limit(setting: str, wire: byt
     assert peak < WEIGHTS[setting] * getattr(LIMITS, setting) + READS_IN_FLIGHT * len(wire) * OVERHEAD + SLACK
 
 
+async def rest_behind_large_events(first: int, event_bytes: int) -> tuple[int, int]:
+    """How much memory a stream takes whose user never reads, behind so many words, and how many reads it took."""
+    large = text("😀" + "x" * (event_bytes - 200))
+    transport = Endless(large)
+    transport.wires = (text("x") * first, *[large[at : at + 65_536] for at in range(0, len(large), 65_536)] * 1000)
+    async with gestura.open_client(config(limits=LIMITS), transport=transport) as client, client.stream("Hi"):
+        tracemalloc.start()
+        try:
+            await trio.sleep(3600)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    return peak, transport.reads
+
+
+@pytest.mark.parametrize("first", [1, CHUNKS_TO_THE_USER])
+def test_large_events_that_nobody_reads_stay_under_the_ceiling(first: int):
+    """Between the actors each event may be as large as a limit admits, at four bytes a character."""
+    peak, reads = run_virtually(rest_behind_large_events, first, LIMITS.max_frame_bytes)
+
+    assert 1 < reads < 200
+    assert peak < (
+        WEIGHTS["max_answer_bytes"] * (LIMITS.max_answer_bytes + LIMITS.max_frame_bytes)
+        + 4 * READS_IN_FLIGHT * LIMITS.max_frame_bytes
+        + SLACK
+    )
+
+
 PADDING = "x" * 1000
 
 
