@@ -133,7 +133,7 @@ class Probe:
             values["latency_p50_ms"] = delays[len(delays) // 2] / 1e6
             values["latency_p99_ms"] = delays[len(delays) * 99 // 100] / 1e6
             # Of the load that the workload asks for, what the server offered; and of that, what the client carried.
-            offering = (self._last_stamp - self._first_stamp) / 1e9
+            offering = max(self._last_stamp - self._first_stamp, 1) / 1e9
             values["load_offered"] = min(1.0, (self.workload.seconds - 1 / self.workload.rate) * share / offering)
             values["load_carried"] = min(1.0, offering / seconds)
         return values
