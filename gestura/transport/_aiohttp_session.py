@@ -213,8 +213,8 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _read_in_small_pieces(transport: Any) -> None:
-    # asyncio makes room for 256 KiB before each read. From 128 KiB on, glibc fetches such room from the kernel and gives
-    # it back, which costs a fifth of what a small event costs in all.
+    # asyncio makes room for 256 KiB before each read. Room of 128 KiB and more, glibc fetches from the kernel and gives
+    # back at once, which is a fifth of what a small event costs in all.
     if hasattr(transport, "max_size"):
         transport.max_size = SLICE_BYTES
 
