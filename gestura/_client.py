@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import MappingProxyType
 
 import trio
@@ -18,7 +19,7 @@ from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
-from gestura.config import StreamingConfig
+from gestura.config import StreamingConfig, TransportName
 from gestura.conversation import Prompt, Request, continuation
 from gestura.errors import ConfigError
 from gestura.pricing import load_price_list
@@ -185,7 +186,8 @@ async def open_client(
 
     Args:
         config: providers, keys, deadlines; from the environment unless given.
-        transport: what opens HTTP requests, for tests and special networks; the default is aiohttp.
+        transport: what opens HTTP requests, for tests and special networks; the default is the one that the
+            configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
 
     Raises:
@@ -196,8 +198,16 @@ async def open_client(
     if transport is not None:
         yield Client(config, transport, known)
         return
+    load_price_list()  # slow to import, like aiohttp below: here it holds up no stream
+    async with _open_transport(config.transport) as opened:
+        yield Client(config, opened, known)
+
+
+def _open_transport(name: TransportName | None) -> AbstractAsyncContextManager[Transport]:
+    if name == "thread" or (name is None and sys.version_info >= (3, 14)):
+        from gestura.transport._aiohttp_thread import open_thread_transport
+
+        return open_thread_transport()
     from gestura.transport._aiohttp import open_aiohttp_transport
 
-    load_price_list()  # slow to import, like the line above: here it holds up no stream
-    async with open_aiohttp_transport() as opened:
-        yield Client(config, opened, known)
+    return open_aiohttp_transport()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 import attrs
-from attrs.validators import ge, le, optional
+from attrs.validators import ge, in_, le, optional
 
 from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
 from gestura.limits import Limits
 
-__all__ = ["AfterOutput", "ProviderSettings", "RetryPolicy", "StreamingConfig", "Timeouts"]
+__all__ = ["AfterOutput", "ProviderSettings", "RetryPolicy", "StreamingConfig", "Timeouts", "TransportName"]
+
+TransportName = Literal["trio_asyncio", "thread"]
+"""Where aiohttp's asyncio loop runs: inside the caller's `trio.run`, on trio-asyncio, or in a thread of its own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -129,6 +133,8 @@ class StreamingConfig:
             speaks first is heard. `None` asks one after another.
         timeouts: how long to wait.
         limits: how much to hold.
+        transport: which transport a client opens. `None` is `trio_asyncio` where that imports, on Python 3.11 to 3.13,
+            and `thread` on 3.14 and newer.
     """
 
     primary: str = "openai"
@@ -139,6 +145,7 @@ class StreamingConfig:
     hedge_after: float | None = None
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     limits: Limits = attrs.field(factory=Limits)
+    transport: TransportName | None = attrs.field(default=None, validator=optional(in_(get_args(TransportName))))
 
     def with_model(self, name: str, model: str) -> StreamingConfig:
         """A copy with another model for the provider called `name`."""

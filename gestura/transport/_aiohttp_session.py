@@ -205,10 +205,18 @@ class _Connector(aiohttp.TCPConnector):
         reused = connection.transport in self._known
         if not reused and connection.transport is not None and connection.protocol is not None:
             self._known.add(connection.transport)
+            _read_in_small_pieces(connection.transport)
             if (closed := connection.protocol.closed) is not None:
                 closed.add_done_callback(_ignore_how_it_closed)
         attempt.connected(connection, reused=reused)
         return connection
+
+
+def _read_in_small_pieces(transport: Any) -> None:
+    # asyncio makes room for 256 KiB before each read. Room of 128 KiB and more, glibc fetches from the kernel and gives
+    # back at once, which is a fifth of what a small event costs in all.
+    if hasattr(transport, "max_size"):
+        transport.max_size = SLICE_BYTES
 
 
 def _ignore_how_it_closed(closed: asyncio.Future[None]) -> None:

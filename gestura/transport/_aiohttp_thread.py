@@ -96,9 +96,11 @@ class _LoopThread:
     async def _serve(self) -> None:
         self._loop.set_exception_handler(log_stray_error)
         self._loop.set_default_executor(_AbandonedThreads())
-        await self._stop.wait()
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await self._session.close()
+        try:
+            await self._stop.wait()
+        finally:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._session.close()
 
     # Back in Trio's.
 

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+from gestura.config import TransportName
 from gestura.transport import Transport
 
 TRANSPORTS = {"trio_asyncio": "_aiohttp.open_aiohttp_transport", "thread": "_aiohttp_thread.open_thread_transport"}
@@ -43,13 +44,13 @@ def _no_file_left_open() -> Iterator[None]:
 
 
 @pytest.fixture(params=[pytest.param("trio_asyncio", marks=needs_trio_asyncio), "thread"])
-def transport_name(request: pytest.FixtureRequest) -> str:
+def transport_name(request: pytest.FixtureRequest) -> TransportName:
     """The name of each transport in turn, as a configuration has it."""
     return request.param
 
 
 @pytest.fixture
-def open_transport(transport_name: str) -> Callable[[], AbstractAsyncContextManager[Transport]]:
+def open_transport(transport_name: TransportName) -> Callable[[], AbstractAsyncContextManager[Transport]]:
     """What opens it."""
     module, opener = TRANSPORTS[transport_name].split(".")
     return getattr(importlib.import_module(f"gestura.transport.{module}"), opener)

@@ -19,6 +19,7 @@ from servers import Peer, chunk, head, serve
 
 import gestura
 from gestura._actors import http_reader, policy
+from gestura.config import TransportName
 from gestura.transport.scripted import Break, Hang, Pause, Wait
 
 SECOND = 0.001
@@ -142,7 +143,7 @@ def unused_port() -> int:
         return port
 
 
-def config(row: Row, port: int) -> gestura.StreamingConfig:
+def config(row: Row, port: int, transport_name: TransportName) -> gestura.StreamingConfig:
     """As the row has it, with its provider where its server is, and its deadline a short one."""
     match row.meets[0].wire:
         case Wire.NO_HOST:
@@ -162,15 +163,16 @@ def config(row: Row, port: int) -> gestura.StreamingConfig:
         "providers": {"a": gestura.ProviderSettings(**settings)},
         "retry": gestura.RetryPolicy(initial_delay=1.0 * SECOND, max_delay=8.0 * SECOND, jitter=0),
         "timeouts": gestura.Timeouts(**timeouts),
+        "transport": transport_name,
     }
     return gestura.StreamingConfig(**{**plain, **row.config})
 
 
 @pytest.mark.parametrize("row", [row for _, row in rows()], ids=[name for name, _ in rows()])
-async def test_a_row_over_http(row: Row) -> None:
-    """What is shown, how many requests are made, and how it ends, is as the row says."""
+async def test_a_row_over_http(row: Row, transport_name: TransportName) -> None:
+    """Over each transport, what is shown, how many requests are made, and how it ends, is as the row says."""
     server = FaultyServer(row)
-    async with serve(server) as where, gestura.open_client(config(row, where.port)) as client:
+    async with serve(server) as where, gestura.open_client(config(row, where.port, transport_name)) as client:
         if any(meets.wire is Wire.STALE for meets in row.meets):
             await client.ask("to have a connection in the pool")
         async with client.stream(row.prompt) as stream:

@@ -1,0 +1,172 @@
+"""A task: one process to run, once in each round, and what its figures are about. And the plans: all tasks there are.
+
+A figure is about a subject of a group ("burst, plain" of "openai_chat") and about one client. The tasks of one subject
+run one after the other, each round in another order: what slows the machine down for a while strikes all clients alike.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final, Literal
+
+import attrs
+
+from benchmarks.client import Job
+from benchmarks.clients import CLIENTS, FLOOR, GESTURA
+from benchmarks.imports import IMPORTS, import_program
+from benchmarks.stages import STAGES
+from benchmarks.workload import Wire, Workload
+
+__all__ = ["FULL", "QUICK", "SCHEMES", "Plan", "Scheme", "Task", "shuffled"]
+
+Scheme = Literal["http", "https"]
+
+SCHEMES: Final[dict[Scheme, str]] = {"http": "plain", "https": "TLS"}
+"""What tables call them."""
+
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """One process of the interpreter that runs us.
+
+    Args:
+        group: the table that its figures belong to.
+        subject: what they are about; tasks with the same one are compared.
+        client: who is measured.
+        arguments: for the interpreter.
+    """
+
+    group: str
+    subject: str
+    client: str
+    arguments: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """What is measured, and how often.
+
+    Args:
+        workloads: by the name of the subject.
+        clients: who reads them.
+        curves: long streams, by what is long.
+        widths: the same load in more and more streams, by their number.
+        imports: names of `IMPORTS`.
+        stages: names of `STAGES`.
+        beside: measure also what is no workload: growth, imports, cold starts, single stages.
+        rounds: how often everything is measured.
+        seconds: no round begins that is likely to end later.
+    """
+
+    workloads: dict[str, Workload]
+    clients: Sequence[str]
+    curves: dict[str, Workload]
+    widths: dict[int, Workload]
+    imports: Sequence[str]
+    stages: Sequence[str]
+    schemes: Sequence[Scheme]
+    rounds: int
+    seconds: float = float("inf")
+    beside: bool = True
+
+    def tasks(self, urls: dict[Scheme, str]) -> Iterator[Task]:
+        """Every task, those of one subject together.
+
+        Args:
+            urls: where the replay server is.
+        """
+        wires: tuple[Wire, ...] = ("openai_chat", "anthropic")
+        for wire in wires:
+            for scheme, url in urls.items():
+                if scheme in self.schemes:
+                    for name, workload in self.workloads.items():
+                        for client in self.clients:
+                            if wire in CLIENTS[client].wires:
+                                job = Job(url=url, wire=wire, workload=workload)
+                                yield client_task(wire, f"{name}, {SCHEMES[scheme]}", client, job)
+        if self.beside:
+            yield from self._tasks_beside(urls["http"])
+
+    def _tasks_beside(self, url: str) -> Iterator[Task]:
+        for client in self.clients:
+            wire = CLIENTS[client].wires[0]
+            job = Job(url=url, wire=wire, workload=Workload(kind="burst", events=10), cold=True)
+            yield client_task("cold", "first text", client, job)
+        for name in self.imports:
+            yield Task(group="cold", subject="import", client=name, arguments=("-c", import_program(IMPORTS[name])))
+        for name, workload in self.curves.items():
+            for client in (GESTURA, FLOOR) if workload.kind != "arguments" else (GESTURA,):
+                job = Job(url=url, wire="openai_chat", workload=workload, curve=True)
+                yield client_task("growth", name, client, job)
+        for streams, workload in self.widths.items():
+            for client in (GESTURA, FLOOR):
+                job = Job(url=url, wire="openai_chat", workload=workload)
+                yield client_task("growth", f"{streams} streams", client, job)
+        for name in self.stages:
+            yield Task(group="stages", subject=name, client=GESTURA, arguments=("-m", "benchmarks.stages", name))
+
+
+def client_task(group: str, subject: str, client: str, job: Job) -> Task:
+    """The task of one client process."""
+    arguments = ("-m", "benchmarks.client", client, job.to_json())
+    return Task(group=group, subject=subject, client=client, arguments=arguments)
+
+
+def shuffled(tasks: Sequence[Task], seed: int) -> list[Task]:
+    """The tasks of each subject in another order, the subjects in theirs."""
+    dice = random.Random(seed)
+    out: list[Task] = []
+    for _, same in groupby(tasks, key=lambda task: (task.group, task.subject)):
+        several = list(same)
+        out += dice.sample(several, len(several))
+    return out
+
+
+def _paced(streams: int, rate: float, seconds: float) -> Workload:
+    return Workload(kind="paced", events=round(rate * seconds), streams=streams, rate=rate)
+
+
+FULL: Final = Plan(
+    workloads={
+        "burst": Workload(kind="burst", events=20_000),
+        "single": Workload(kind="single", events=20_000),
+        "1 × 50/s": _paced(1, 50, seconds=6),
+        "50 × 50/s": _paced(50, 50, seconds=3),
+        "100 × 50/s": _paced(100, 50, seconds=3),
+        "200 × 50/s": _paced(200, 50, seconds=3),
+        "1000 × 10/s": _paced(1000, 10, seconds=3),
+    },
+    clients=tuple(CLIENTS),
+    curves={
+        "length of the stream": Workload(kind="burst", events=1_000_000),
+        "length of a tool argument": Workload(kind="arguments", events=10_000_000),
+    },
+    widths={streams: _paced(streams, 2_000 / streams, seconds=3) for streams in (1, 10, 100, 1000)},
+    imports=tuple(IMPORTS),
+    stages=tuple(STAGES),
+    schemes=tuple(SCHEMES),
+    rounds=5,
+)
+"""Every figure that the goals are about: about an hour and a half."""
+
+QUICK: Final = Plan(
+    workloads={
+        "burst": Workload(kind="burst", events=5_000),
+        "single": Workload(kind="single", events=5_000),
+        "50 × 50/s": _paced(50, 50, seconds=1),
+    },
+    clients=(GESTURA, FLOOR, "openai", "anthropic"),
+    curves={
+        "length of the stream": Workload(kind="burst", events=100_000),
+        "length of a tool argument": Workload(kind="arguments", events=100_000),
+    },
+    widths={},
+    imports=tuple(IMPORTS)[:2],
+    stages=("framing: server-sent events", "decoding: openai_chat", "think tags", "tool calls", "all: openai_chat"),
+    schemes=("http",),
+    rounds=3,
+    seconds=100.0,
+)
+"""A first impression, in less than two minutes."""
