@@ -84,6 +84,16 @@ async def test_an_input_that_ends_is_no_success_by_itself():
     assert exchange.ended
 
 
+@pytest.mark.parametrize("after", [b"", DONE, FINISH, FINISH + DONE])
+async def test_an_error_in_the_stream_is_no_answer_however_well_it_ends(autojump_clock: MockClock, after: bytes):
+    """Some servers send `[DONE]` after an error, too; the error came first."""
+    error = event(error={"message": "the model fell over", "type": "server_error"})
+    _, chunks, _ = await stream_to_end(answers(text("Hel"), error + after))
+
+    assert isinstance(chunks[-1], Error)
+    assert ErrorKind.SERVER is chunks[-1].kind
+
+
 # Leaving early.
 
 
