@@ -148,7 +148,8 @@ def _make_certificate(directory: Path) -> Path | None:
 
 def _environment(certificate: Path | None) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches a price list when imported
+    # litellm fetches a price list when imported, and opens 500 connections at most, unless told otherwise.
+    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "AIOHTTP_CONNECTOR_LIMIT_PER_HOST": "0"}
     if certificate is not None:
         environment["SSL_CERT_FILE"] = str(certificate)
     return environment

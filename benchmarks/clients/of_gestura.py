@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import gestura
+from benchmarks.client import OPENING_SECONDS
 from benchmarks.clients import Reader, Target
 from gestura.transport import Transport
 
@@ -18,7 +19,11 @@ async def open_reader(target: Target, transport: Transport | None = None) -> Asy
     settings = gestura.ProviderSettings(
         kind=target.wire, model="any", api_key="any", base_url=target.url, think_tags=("think",)
     )
-    config = gestura.StreamingConfig(primary="replay", providers={"replay": settings})
+    config = gestura.StreamingConfig(
+        primary="replay",
+        providers={"replay": settings},
+        timeouts=gestura.Timeouts(connect=OPENING_SECONDS),  # for a thousand connections at once
+    )
     async with gestura.open_client(config, transport=transport) as client:
 
         async def read(model: str, on_text: Callable[[str], None]) -> None:

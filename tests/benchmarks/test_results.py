@@ -29,6 +29,7 @@ METRICS = {
     "latency_p50_ms": 1.0,
     "latency_p99_ms": 2.0,
     "kib_per_stream": 32.0,
+    "opening_us_per_stream": 500.0,
     "load_carried": 1.0,
     "load_offered": 1.0,
     "import_ms": 400.0,
