@@ -30,15 +30,13 @@ def replace_between_marks(page: str, text: str) -> str:
 
 
 def goals_table(goals: Iterable[Json]) -> str:
-    """The goals, and whether they hold."""
-    words = {True: "yes", False: "**no**", None: "not measured"}
+    """Goals that were measured, and whether they hold."""
+    words = {True: "yes", False: "**no**"}
     rows = [
         [
             goal["name"],
             goal["target"],
-            ""
-            if goal["measured"] is None
-            else f"{goal['measured']:.3g}" + (f" ({goal['where']})" if goal["where"] else ""),
+            f"{goal['measured']:.3g}" + (f" ({goal['where']})" if goal["where"] else ""),
             words[goal["holds"]],
         ]
         for goal in goals
@@ -55,8 +53,11 @@ def _sections(results: Json) -> Iterator[str]:
     yield ", ".join(f"{name} {version}" for name, version in results["versions"].items()) + ".\n"
     for client, reason in results["skipped"].items():
         yield f"Not measured: {client} ({reason}).\n"
+    judged = [goal for goal in results["goals"] if goal["holds"] is not None]
     yield "### Goals\n"
-    yield goals_table(results["goals"])
+    yield goals_table(judged)
+    if unknown := len(results["goals"]) - len(judged):
+        yield f"{unknown} more need figures that were not measured.\n"
     figures = results["figures"]
     for wire, title in WIRE_TITLES.items():
         for scheme in ("plain", "TLS"):
