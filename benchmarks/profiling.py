@@ -33,13 +33,13 @@ def main() -> None:
     parser.add_argument("workload", choices=FULL.workloads)
     options = parser.parse_args()
 
-    with TemporaryDirectory() as directory, replay_server(sys.stderr.write) as (urls, environment):
-        job = Job(url=urls["http"], wire=options.wire, workload=FULL.workloads[options.workload])
+    with TemporaryDirectory() as directory, replay_server(print) as server:
+        job = Job(url=server.urls["http"], wire=options.wire, workload=FULL.workloads[options.workload])
         patient = attrs.evolve(job, patience=100.0)  # a process that is stopped leaves no profile
         profile = Path(directory) / "profile"
         client = ["-m", "benchmarks.client", options.client, patient.to_json()]
         command = [sys.executable, "-m", "cProfile", "-o", str(profile), *client]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True)  # noqa: S603  # our own program
+        subprocess.run(command, cwd=ROOT, env=server.environment, check=True)  # noqa: S603  # our own program
         pstats.Stats(str(profile)).strip_dirs().sort_stats("tottime").print_stats(LINES)
 
 
