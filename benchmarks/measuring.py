@@ -1,7 +1,7 @@
 """Runs a plan: the replay server, then task after task, round after round. What they measured is kept line by line.
 
-A task that fails is kept with its reason and does not end the run. What is in the file already is not measured again,
-so a run that was broken off goes on where it was.
+A task that fails is kept with its reason and does not end the run. What was measured is not measured again, so a run
+that was broken off goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import attrs
 from benchmarks.client import SPAWNED_AT
 from benchmarks.task import Plan, Scheme, Task, shuffled
 
-__all__ = ["Measurement", "load_measurements", "measure", "replay_server", "run_task"]
+__all__ = ["Measurement", "RunningServer", "load_measurements", "measure", "replay_server", "run_task"]
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -65,16 +65,20 @@ def measure(plan: Plan, path: Path, say: Callable[[str], None]) -> None:
         plan: what.
         path: a file of JSON lines, one for each process.
         say: told what is going on.
+
+    Raises:
+        RuntimeError: the server has died, and with it all that would be measured after.
     """
-    done = {(each.round, each.group, each.subject, each.client) for each in load_measurements(path)}
+    known = load_measurements(path)
+    done = {(each.round, each.group, each.subject, each.client) for each in known if each.failure is None}
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     longest = 0.0
-    with replay_server(say) as (urls, environment), path.open("a", encoding="utf-8") as file:
-        tasks = list(plan.tasks(urls))
+    with replay_server(say) as server, path.open("a", encoding="utf-8") as file:
+        tasks = list(plan.tasks(server.urls))
         for number in range(plan.rounds):
             began = time.monotonic()
-            if began + longest - start > plan.seconds:
+            if number and began + longest - start > plan.seconds:
                 say(f"Time is up after {number} of {plan.rounds} rounds.")
                 break
             for place, task in enumerate(shuffled(tasks, seed=number), 1):
@@ -84,7 +88,10 @@ def measure(plan: Plan, path: Path, say: Callable[[str], None]) -> None:
                     f"round {number + 1}/{plan.rounds}, {place}/{len(tasks)}: "
                     f"{task.group}, {task.subject}, {task.client}"
                 )
-                file.write(json.dumps(attrs.asdict(run_task(task, number, environment))) + "\n")
+                measured = run_task(task, number, server.environment)
+                if server.process.poll() is not None:
+                    raise RuntimeError(f"the replay server has died (exit code {server.process.returncode})")
+                file.write(json.dumps(attrs.asdict(measured)) + "\n")
                 file.flush()
             longest = max(longest, time.monotonic() - began)
 
@@ -110,9 +117,18 @@ def run_task(task: Task, number: int, environment: dict[str, str]) -> Measuremen
     return attrs.evolve(measured, values=json.loads(run.stdout.splitlines()[-1]))
 
 
+@attrs.frozen
+class RunningServer:
+    """The replay server's URLs, the environment for those who ask it, and its process."""
+
+    urls: dict[Scheme, str]
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
-def replay_server(say: Callable[[str], None]) -> Iterator[tuple[dict[Scheme, str], dict[str, str]]]:
-    """A running server: its URLs, and the environment for those who ask it. Without `openssl` it has no TLS."""
+def replay_server(say: Callable[[str], None]) -> Iterator[RunningServer]:
+    """A running server. Without the `openssl` command it has no TLS."""
     with TemporaryDirectory() as directory:
         certificate = _make_certificate(Path(directory))
         if certificate is None:
@@ -126,7 +142,7 @@ def replay_server(say: Callable[[str], None]) -> Iterator[tuple[dict[Scheme, str
             ports: dict[Scheme, int] = json.loads(server.stdout.readline())
             try:
                 urls = {scheme: f"{scheme}://127.0.0.1:{port}" for scheme, port in ports.items()}
-                yield urls, _environment(certificate)
+                yield RunningServer(urls, _environment(certificate), server)
             finally:
                 server.stdin.close()
 
@@ -148,7 +164,8 @@ def _make_certificate(directory: Path) -> Path | None:
 
 def _environment(certificate: Path | None) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches a price list when imported
+    # litellm fetches a price list when imported, and opens 500 connections at most, unless told otherwise.
+    environment |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "AIOHTTP_CONNECTOR_LIMIT_PER_HOST": "0"}
     if certificate is not None:
         environment["SSL_CERT_FILE"] = str(certificate)
     return environment

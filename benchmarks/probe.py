@@ -12,7 +12,7 @@ import gc
 import math
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -36,6 +36,8 @@ class Probe:
     characters: int = 0
     first_text: float = 0.0
     """`time.monotonic()` at the first of all texts."""
+    on_first: Callable[[], None] = attrs.field(default=lambda: None)
+    """Called at that moment."""
     _expected: int = attrs.field(init=False)
     _stamps: bool = attrs.field(init=False)
     _delays: array[int] = attrs.field(init=False)
@@ -48,7 +50,9 @@ class Probe:
     _passed: list[tuple[int, float]] = attrs.field(factory=list, init=False)
     _cpu: tuple[float, float] = (0.0, 0.0)
     _wall: tuple[float, float] = (0.0, 0.0)
-    _memory: tuple[int, int] = (0, 0)
+    _asked: float = 0.0
+    _memory_before: int = 0
+    _memory_peak: int = 0
 
     def __attrs_post_init__(self) -> None:
         self._expected = self.workload.characters
@@ -62,6 +66,7 @@ class Probe:
     def __call__(self, text: str) -> None:
         if not self.characters:
             self.first_text = time.monotonic()
+            self.on_first()
             if self._stamps:
                 self._begin()
                 self._first_stamp = int(text[:STAMP_DIGITS])
@@ -82,12 +87,17 @@ class Probe:
     def measuring(self) -> Iterator[None]:
         """Around the reading of all streams."""
         gc.collect()
-        before = _memory("VmRSS", reset_peak=True)
+        self._memory_before = _memory("VmRSS", reset_peak=True)
         self._begin()
+        self._asked = self._cpu[0]
         yield
+        self.finish()
+
+    def finish(self) -> None:
+        """Nothing more will be read."""
         if not (self._stamps and self.complete):
             self._end()
-        self._memory = before, _memory("VmHWM")
+        self._memory_peak = _memory("VmHWM")
 
     def _pass_milestone(self) -> None:
         self._passed.append((self._milestones.pop()[0], time.process_time()))
@@ -116,26 +126,28 @@ class Probe:
 
     def values(self) -> dict[str, float]:
         """What was measured, by metric; what could not be is left out."""
-        total = self.workload.events * self.workload.streams
-        share = self.characters / self._expected
-        if not share:
+        if not self.characters:
             return {"complete": 0.0}
+        events = self.workload.events * self.workload.streams * self.characters / self._expected
         seconds = self._wall[1] - self._wall[0]
         values = {
             "complete": float(self.complete),
-            "cpu_us_per_event": (self._cpu[1] - self._cpu[0]) / (total * share) * 1e6,
-            "events_per_second": total * share / seconds,
+            "cpu_us_per_event": (self._cpu[1] - self._cpu[0]) / events * 1e6,
+            "events_per_second": events / seconds,
         }
-        if before := self._memory[0]:
-            values["kib_per_stream"] = (self._memory[1] - before) / 1024 / self.workload.streams
+        if self._memory_before:
+            values["kib_per_stream"] = (self._memory_peak - self._memory_before) / 1024 / self.workload.streams
         if self._stamps:
+            values["opening_us_per_stream"] = (self._cpu[0] - self._asked) / self.workload.streams * 1e6
             delays = sorted(self._delays[: self._arrived])
             values["latency_p50_ms"] = delays[len(delays) // 2] / 1e6
             values["latency_p99_ms"] = delays[len(delays) * 99 // 100] / 1e6
             # Of the load that the workload asks for, what the server offered; and of that, what the client carried.
-            offering = max(self._last_stamp - self._first_stamp, 1) / 1e9
-            values["load_offered"] = min(1.0, (self.workload.seconds - 1 / self.workload.rate) * share / offering)
-            values["load_carried"] = min(1.0, offering / seconds)
+            offered = nominal = self.workload.streams * self.workload.rate
+            if self.complete:
+                offered = events / (1 / nominal + (self._last_stamp - self._first_stamp) / 1e9)
+                values["load_offered"] = min(1.0, offered / nominal)
+            values["load_carried"] = min(1.0, events / (1 / nominal + seconds) / offered)
         return values
 
 

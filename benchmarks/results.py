@@ -77,9 +77,9 @@ class Results:
         return Figure.of(after[number] / before[number] for number in after if before.get(number))
 
     def failure(self, group: str, subject: str, client: str) -> str | None:
-        """Why the figures are not there."""
-        failures = (each.failure for each in self._all.get((group, subject, client), []))
-        return next((failure for failure in failures if failure), None)
+        """Why there are no figures, if there are none."""
+        failures = [each.failure for each in self._all.get((group, subject, client), [])]
+        return failures[-1] if failures and all(failures) else None
 
     def as_json(self) -> dict[str, Any]:
         """Every figure: group, subject, client, metric. A metric ending in `_to_floor` is a ratio."""

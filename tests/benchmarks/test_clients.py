@@ -9,38 +9,35 @@ import pytest
 
 from benchmarks.client import Job
 from benchmarks.clients import CLIENTS
-from benchmarks.measuring import replay_server, run_task
+from benchmarks.measuring import RunningServer, replay_server, run_task
 from benchmarks.task import Scheme, client_task
 from benchmarks.workload import Wire, Workload
-
-Server = tuple[dict[Scheme, str], dict[str, str]]
 
 CASES = [pytest.param(name, wire, id=f"{name}-{wire}") for name, client in CLIENTS.items() for wire in client.wires]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """A running server and the environment for its clients."""
+def server() -> Iterator[RunningServer]:
+    """A running server."""
     with replay_server(print) as running:
         yield running
 
 
-def run(server: Server, client: str, wire: Wire, scheme: Scheme, **job: Any) -> dict[str, float]:
+def run(server: RunningServer, client: str, wire: Wire, scheme: Scheme, **job: Any) -> dict[str, float]:
     """What one client process measures."""
-    urls, environment = server
     if reason := CLIENTS[client].missing():
         pytest.skip(f"{client}: {reason}")
-    if scheme not in urls:
+    if scheme not in server.urls:
         pytest.skip("the openssl command is needed to make a certificate")
-    task = client_task("any", "any", client, Job(url=urls[scheme], wire=wire, **job))
-    measured = run_task(task, 0, environment)
+    task = client_task("any", "any", client, Job(url=server.urls[scheme], wire=wire, **job))
+    measured = run_task(task, 0, server.environment)
 
     assert measured.failure is None
     return measured.values
 
 
 @pytest.mark.parametrize(("client", "wire"), CASES)
-def test_a_client_reads_a_burst_to_its_last_character(server: Server, client: str, wire: Wire) -> None:
+def test_a_client_reads_a_burst_to_its_last_character(server: RunningServer, client: str, wire: Wire) -> None:
     """It counts every character of it, those included that JSON escapes or that are not ASCII."""
     values = run(server, client, wire, "http", workload=Workload(kind="burst", events=1_000))
 
@@ -49,7 +46,7 @@ def test_a_client_reads_a_burst_to_its_last_character(server: Server, client: st
 
 
 @pytest.mark.parametrize(("client", "wire"), CASES)
-def test_a_client_reads_paced_streams_over_tls(server: Server, client: str, wire: Wire) -> None:
+def test_a_client_reads_paced_streams_over_tls(server: RunningServer, client: str, wire: Wire) -> None:
     """It reads several at once, and knows of each event how late it came."""
     values = run(server, client, wire, "https", workload=Workload(kind="paced", events=5, streams=3, rate=50.0))
 
@@ -57,14 +54,14 @@ def test_a_client_reads_paced_streams_over_tls(server: Server, client: str, wire
     assert 0 < values["latency_p50_ms"] <= values["latency_p99_ms"]
 
 
-def test_a_cold_client_tells_when_its_first_text_came(server: Server) -> None:
+def test_a_cold_client_tells_when_its_first_text_came(server: RunningServer) -> None:
     """The time counts from the start of the process."""
     values = run(server, "gestura", "openai_chat", "http", workload=Workload(kind="burst", events=1), cold=True)
 
     assert values["first_text_ms"] > 0
 
 
-def test_a_tool_argument_is_measured_on_the_way(server: Server) -> None:
+def test_a_tool_argument_is_measured_on_the_way(server: RunningServer) -> None:
     """A curve has a figure for each power of ten that was passed."""
     workload = Workload(kind="arguments", events=10_000)
     values = run(server, "gestura", "openai_chat", "http", workload=workload, curve=True)
@@ -73,10 +70,10 @@ def test_a_tool_argument_is_measured_on_the_way(server: Server) -> None:
     assert {"cpu_us_until_1000", "cpu_us_until_10000"} == {name for name in values if name.startswith("cpu_us_until_")}
 
 
-def test_a_client_that_fails_tells_why(server: Server) -> None:
+def test_a_client_that_fails_tells_why(server: RunningServer) -> None:
     """Its failure is kept and ends nothing else."""
     job = Job(url="http://127.0.0.1:9", wire="openai_chat", workload=Workload(kind="burst", events=1))
-    measured = run_task(client_task("any", "any", "gestura", job), 0, server[1])
+    measured = run_task(client_task("any", "any", "gestura", job), 0, server.environment)
 
     assert measured.values == {}
     assert measured.failure is not None

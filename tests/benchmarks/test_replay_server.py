@@ -30,8 +30,8 @@ EACH_WIRE = pytest.mark.parametrize("wire", get_args(Wire))
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Host and port of a running server."""
-    with replay_server(print) as (urls, _):
-        yield urlsplit(urls["http"]).netloc
+    with replay_server(print) as server:
+        yield urlsplit(server.urls["http"]).netloc
 
 
 def request(wire: Wire, workload: Workload) -> tuple[str, str, str]:

@@ -29,6 +29,7 @@ METRICS = {
     "latency_p50_ms": 1.0,
     "latency_p99_ms": 2.0,
     "kib_per_stream": 32.0,
+    "opening_us_per_stream": 500.0,
     "load_carried": 1.0,
     "load_offered": 1.0,
     "import_ms": 400.0,
@@ -167,7 +168,7 @@ def test_every_figure_of_a_workload_is_in_a_table(plan: Plan) -> None:
 
     assert all(CLIENTS[client].title in text for client in plan.clients)
     assert all(f"| {workload} |" in text for workload in plan.workloads)
-    assert all(goal["name"] in text for goal in results["goals"])
+    assert all(goal["name"] in text for goal in results["goals"] if goal["holds"] is not None)
 
 
 def test_a_failed_client_is_not_an_empty_cell() -> None:

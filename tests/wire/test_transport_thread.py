@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from servers import CHUNKED_HEAD, Peer, chunk, serve
 
 from gestura.errors import TransportError
 from gestura.transport import HttpRequest, Transport
-from gestura.transport._aiohttp_thread import _Mailbox, open_thread_transport
+from gestura.transport._aiohttp_thread import PAUSE_SECONDS, _LoopThread, _Mailbox, open_thread_transport
 
 
 async def answer_all(peer: Peer) -> None:
@@ -163,6 +164,35 @@ async def test_a_fork_has_no_transport() -> None:
 
 
 # The crossing.
+
+
+async def test_trio_is_woken_at_most_once_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast events come, they share wake-ups, and all arrive."""
+    events = 300
+    woken_at: list[float] = []
+    wake_now = _LoopThread._wake_trio_now
+
+    def record_and_wake(self: _LoopThread, deliver: Callable[[], None]) -> None:
+        wake_now(self, deliver)
+        woken_at.append(self._woken_at)
+
+    async def trickle(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(CHUNKED_HEAD, *[chunk(b"x")] * events, chunk(b""))
+
+    monkeypatch.setattr(_LoopThread, "_wake_trio_now", record_and_wake)
+    async with (
+        serve(trickle) as server,
+        open_thread_transport() as transport,
+        transport.open(HttpRequest(url=server.url), on_connect=lambda: None) as response,
+    ):
+        received = 0
+        while data := await response.receive_some():
+            received += len(data)
+
+    assert received == events
+    assert len(woken_at) > 2
+    assert min(after - before for before, after in itertools.pairwise(woken_at)) >= PAUSE_SECONDS * 0.999
 
 
 @given(st.lists(st.booleans()))
