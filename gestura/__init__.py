@@ -21,11 +21,13 @@ from gestura.errors import (
     ErrorKind,
     GesturaError,
     InternalError,
+    InvalidValue,
     LimitExceeded,
     ProtocolError,
     StreamFailed,
     TransportError,
 )
+from gestura.json_schema import schema_of
 from gestura.limits import Limits
 from gestura.pricing import context_window, estimate_cost
 from gestura.stages.think_tags import split_think_blocks
@@ -44,6 +46,7 @@ __all__ = [
     "ErrorKind",
     "GesturaError",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "Limits",
     "Message",
@@ -69,6 +72,7 @@ __all__ = [
     "estimate_cost",
     "from_json",
     "open_client",
+    "schema_of",
     "split_think_blocks",
     "to_json",
     "user",

@@ -24,7 +24,9 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("delivery", "environment", "errors", "limits", "usage"),
-    ("agent_chunks", "cancellation", "config", "conversation", "pricing"),
+    ("docstrings",),
+    ("type_shapes",),
+    ("agent_chunks", "cancellation", "config", "conversation", "json_schema", "pricing", "structuring"),
     ("chunks",),
     ("chunk_json",),
     ("answer", "stages", "transport"),
