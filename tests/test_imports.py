@@ -24,7 +24,10 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("delivery", "environment", "errors", "limits", "usage"),
-    ("agent_chunks", "cancellation", "config", "conversation", "pricing"),
+    ("agent_chunks", "cancellation", "config", "parts", "pricing"),
+    ("messages", "request_options"),
+    ("conversation_rules",),
+    ("conversation",),
     ("chunks",),
     ("chunk_json",),
     ("answer", "stages", "transport"),
