@@ -18,12 +18,14 @@ from gestura import (
     Done,
     Error,
     ErrorKind,
+    Request,
     RetryAttempt,
     RetryPolicy,
     Status,
     Text,
     Timeouts,
     ToolCallStart,
+    user,
 )
 from gestura._actors.forwarder import Outlet
 from gestura._actors.statistics import Counts
