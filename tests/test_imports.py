@@ -24,9 +24,12 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("delivery", "environment", "errors", "limits", "usage"),
-    ("docstrings",),
-    ("type_shapes",),
-    ("agent_chunks", "cancellation", "config", "conversation", "json_schema", "pricing", "structuring"),
+    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "pricing"),
+    ("messages", "request_options", "type_shapes"),
+    ("json_schema", "structuring", "tool_schemas"),
+    ("tools",),
+    ("conversation_rules",),
+    ("conversation",),
     ("chunks",),
     ("chunk_json",),
     ("answer", "stages", "transport"),

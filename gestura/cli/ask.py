@@ -19,9 +19,10 @@ from gestura.cli.waiting import open_waiting_line
 from gestura.cli.word_wrap import wrapped
 from gestura.cli.wording import describe, describe_retry
 from gestura.config import ProviderSettings, StreamingConfig
-from gestura.conversation import Request, user
+from gestura.conversation import Request
 from gestura.errors import InternalError
 from gestura.local import LocalModel, open_local_model
+from gestura.messages import user
 
 __all__ = ["LOCAL", "ask", "local_settings"]
 

@@ -25,6 +25,7 @@ from gestura.errors import ProtocolError
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._translation import joined_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.stages import Stage
@@ -99,8 +100,8 @@ class OpenAIChat:
 def request_body(request: Request, model: str) -> dict[str, Any]:
     """The JSON body. What the request leaves open is left out."""
     messages = [{"role": message.role.value, "content": message.text} for message in request.messages]
-    if request.system is not None:
-        messages.insert(0, {"role": "system", "content": request.system})
+    if request.system:
+        messages.insert(0, {"role": "system", "content": joined_text(request.system)})
     sampling = request.sampling
     optional = {
         "temperature": sampling.temperature,
