@@ -23,7 +23,7 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "usage"),
+    ("delivery", "environment", "errors", "limits", "strict_types", "usage"),
     ("agent_chunks", "cancellation", "config", "docstrings", "parts", "pricing"),
     ("messages", "request_options", "type_shapes"),
     ("json_schema", "structuring", "tool_schemas"),
