@@ -9,7 +9,7 @@ from gestura._actors.statistics import ActorStatistics, StreamStatistics
 from gestura._agent.run import AgentRun
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
-from gestura.agent_options import Denied, RunLimits
+from gestura.agent_options import Compact, Confirm, Denied, RunLimits
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
 from gestura.chunk_json import from_json, to_json
@@ -59,7 +59,9 @@ __all__ = [
     "CancellationToken",
     "ChunkStream",
     "Client",
+    "Compact",
     "ConfigError",
+    "Confirm",
     "Delivery",
     "Denied",
     "DocumentPart",
