@@ -163,7 +163,7 @@ async def test_ctrl_c_cancels_the_stream_in_json_too(simulator: Simulator) -> No
 
         ending = json.loads(written.splitlines()[-1])
         kept = [{"type": "text", "text": "One two"}]
-    assert ("cancelled", kept) == (ending["type"], ending["partial"]["parts"])
+        assert ("cancelled", kept) == (ending["type"], ending["partial"]["parts"])
         assert 130 == await in_thread(command.process.wait)
 
 
