@@ -17,7 +17,7 @@ import attrs
 from gestura.config import ProviderSettings
 from gestura.errors import Fault
 
-__all__ = ["log_bug", "redact", "redact_fault"]
+__all__ = ["log_bug", "redact", "redact_fault", "secrets_of"]
 
 HIDDEN: Final = "[hidden]"
 
@@ -27,7 +27,7 @@ SHORTEST_SECRET: Final = 8
 
 def redact(words: str, settings: Iterable[ProviderSettings]) -> str:
     """`words`, without the secrets of any of `settings`."""
-    for secret in sorted(set(_secrets(settings)), key=len, reverse=True):
+    for secret in sorted(set(secrets_of(settings)), key=len, reverse=True):
         words = words.replace(secret, HIDDEN)
     return words
 
@@ -54,7 +54,8 @@ def log_bug(log: logging.Logger, words: str, error: BaseException, settings: Ite
         log.error("%s\n%s", words, told)
 
 
-def _secrets(settings: Iterable[ProviderSettings]) -> Iterator[str]:
+def secrets_of(settings: Iterable[ProviderSettings]) -> Iterator[str]:
+    """The keys and the words of headers that must not be told."""
     for each in settings:
         if each.api_key:
             yield each.api_key
