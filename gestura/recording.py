@@ -3,7 +3,7 @@
 The first line names the format; each other one is an event with `at`, seconds from the beginning of the stream, and
 `exchange`, which request it belongs to (retries, fallbacks and hedges make several):
 
-    {"recording": 1, "gestura": "0.1.0", "kinds": {"openai": "openai_responses"}}
+    {"recording": 1, "gestura": "0.1.0"}
     {"at": 0.0, "exchange": 0, "event": "request", "method": "POST", "url": "…", "headers": {…}, "body": "…"}
     {"at": 0.031, "exchange": 0, "event": "connected"}
     {"at": 0.402, "exchange": 0, "event": "response", "status": 200, "headers": {…}}
@@ -102,7 +102,6 @@ class Recorder:
         path: the file; one that is there is written over.
         secrets: what must not be in it.
         clock: seconds, from anywhere.
-        kinds: wire formats by the names of the providers.
         version: gestura's.
 
     Raises:
@@ -115,7 +114,6 @@ class Recorder:
         *,
         secrets: Iterable[str],
         clock: Callable[[], float],
-        kinds: Mapping[str, str],
         version: str,
     ) -> None:
         told = list(secrets)
@@ -126,7 +124,7 @@ class Recorder:
         self._exchanges = 0
         self._file: TextIO = path.open("w", encoding="utf-8")
         path.chmod(0o600)  # prompts and answers are nobody else's
-        self._put({"recording": FORMAT, "gestura": version, "kinds": dict(kinds)})
+        self._put({"recording": FORMAT, "gestura": version})
 
     def __enter__(self) -> Self:
         return self
@@ -213,12 +211,10 @@ class Recording:
 
     Args:
         events: in their order.
-        kinds: wire formats by the names of the providers.
         version: of the gestura that wrote it.
     """
 
     events: Sequence[Event]
-    kinds: Mapping[str, str]
     version: str
 
     def exchanges(self) -> list[list[Event]]:
@@ -256,7 +252,7 @@ def _parsed(path: Path, lines: Iterator[tuple[int, bytes]]) -> Recording:
         events = []
         for number, line in lines:  # noqa: B007  # the error tells it
             events.append(_event(json.loads(line)))
-        return Recording(events, dict(head["kinds"]), str(head["gestura"]))
+        return Recording(events, str(head["gestura"]))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{path}:{number}: not a line of a recording: {error}") from error
 

@@ -30,12 +30,10 @@ def recorded(supervisor: Supervisor, path: str | Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    providers = supervisor.config.providers
     recorder = Recorder(
         Path(path),
-        secrets=secrets_of(providers.values()),
+        secrets=secrets_of(supervisor.config.providers.values()),
         clock=trio.current_time,
-        kinds={name: settings.kind for name, settings in providers.items()},
         version=version("gestura"),
     )
     with recorder:
