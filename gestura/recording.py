@@ -46,6 +46,9 @@ OPEN_HEADERS: Final = frozenset(
 
 HIDDEN: Final = "[hidden]"
 
+SHORTEST_SECRET: Final = 8
+"""Characters. What is shorter keeps no secret, and stands in many an innocent word."""
+
 
 @attrs.frozen
 class Event:
@@ -116,9 +119,7 @@ class Recorder:
         clock: Callable[[], float],
         version: str,
     ) -> None:
-        told = list(secrets)
-        self._secrets = [secret.encode() for secret in told]
-        self._in_json = [json.dumps(secret)[1:-1].encode() for secret in told]
+        self._secrets = [secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET]
         self._clock = clock
         self._began = clock()
         self._exchanges = 0
@@ -150,16 +151,23 @@ class Recorder:
     def note(self, event: str, exchange: int | None = None, **fields: Any) -> None:
         """Write an event of now."""
         place = {} if exchange is None else {"exchange": exchange}
-        self._put({"at": self.now(), **place, "event": event, **fields})
+        self._put({"at": self.now(), **place, "event": event, **self._hidden(fields)})
 
     def now(self) -> float:
         """Seconds from the beginning of the recording."""
         return round(self._clock() - self._began, 6)
 
     def _put(self, line: dict[str, Any]) -> None:
-        hider = SecretHider(self._in_json)
-        written = json.dumps(line, ensure_ascii=False, default=str).encode("utf-8", "replace")
-        self._file.write((hider.feed(written) + hider.close()).decode("utf-8", "replace") + "\n")
+        self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
+
+    def _hidden(self, value: Any) -> Any:
+        """`value` without secrets in its strings."""
+        if isinstance(value, dict):
+            return {key: self._hidden(inner) for key, inner in value.items()}
+        if not isinstance(value, str):
+            return value
+        hider = SecretHider(self._secrets)
+        return (hider.feed(value.encode("utf-8", "replace")) + hider.close()).decode()
 
 
 @attrs.define

@@ -10,19 +10,14 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import attrs
 
 from gestura.config import ProviderSettings
 from gestura.errors import Fault
+from gestura.recording import HIDDEN, SHORTEST_SECRET
 
 __all__ = ["log_bug", "redact", "redact_fault", "secrets_of"]
-
-HIDDEN: Final = "[hidden]"
-
-SHORTEST_SECRET: Final = 8
-"""Characters. What is shorter keeps no secret, and stands in many an innocent word."""
 
 
 def redact(words: str, settings: Iterable[ProviderSettings]) -> str:
