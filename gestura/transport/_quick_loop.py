@@ -83,7 +83,8 @@ class _Handles:
         if not self._is_idle:
             handle._run()  # noqa: SLF001
             return
-        self._gathered = gathered = deque()
+        gathered: deque[Any] = deque()
+        self._gathered = gathered
         try:
             handle._run()  # noqa: SLF001
             ran = 0
