@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -104,8 +105,7 @@ class Simulator:
             )
             return _error(voice, problem, code="model_not_found")
 
-        scenario = self._scenarios[model]
-        faults = self._faults_due(scenario)
+        scenario, faults = self._due(self._scenarios[model])
         for fault in faults:
             if isinstance(fault, HttpError):
                 return _error(voice, fault, code=None)
@@ -115,11 +115,13 @@ class Simulator:
         await obey(plan, request, response, seen)
         return response
 
-    def _faults_due(self, scenario: Scenario) -> list[Fault]:
-        """The faults that this request for the scenario meets."""
+    def _due(self, scenario: Scenario) -> tuple[Scenario, list[Fault]]:
+        """What this request for the scenario meets, and the faults of it."""
         before = self._asked[scenario.model]
         self._asked[scenario.model] += 1
-        return [fault for fault in scenario.faults if fault.times is None or before < fault.times]
+        place = min(before, len(scenario.then))
+        due = attrs.evolve(scenario.then[place - 1], model=scenario.model) if place else scenario
+        return due, [fault for fault in due.faults if fault.times is None or before - place < fault.times]
 
     async def _stop_answering(self, _: web.Application) -> None:
         for task in self._answering:
