@@ -6,29 +6,28 @@ import base64
 import json
 from typing import Any
 
+from recorded_requests import Body, Recorded, RecordedWire
+
 from gestura import parts
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.messages import Message, Role
 from gestura.request_options import NamedTool, Sampling, Tool
 
-EXTRA_FIELDS = {"anthropic_version", "context_management", "metadata"}
-"""What a `Request` has no field for."""
-
-EXTRA_IF = {
-    "tools": "there are tools of Anthropic's own among them, or some that are loaded late",
-    "tool_choice": "it chooses among such tools",
+NO_FIELD = {
+    "anthropic_version": "on Vertex AI, what a header says elsewhere",
+    "context_management": "what Anthropic drops of a long conversation by itself",
+    "metadata": "who the user is",
+    "tools": "tools of Anthropic's own, or some that are loaded late",
+    "tool_choice": "a choice among such tools",
     "thinking": "thinking without an effort, or not shown",
     "output_config": "an effort without thinking",
 }
-"""What goes there for what it holds."""
-
 TOOL_FIELDS = {"name", "description", "input_schema", "cache_control", "strict"}
 
 
-def request_of(body: dict[str, Any]) -> tuple[Request, ProviderSettings]:
-    """The request that means what a recorded body means."""
-    extra = {name: value for name, value in body.items() if name in EXTRA_FIELDS}
+def read(body: Body) -> Recorded:
+    extra = {name: body[name] for name in ("anthropic_version", "context_management", "metadata") if name in body}
     tools = body.get("tools", [])
     if any(set(tool) - TOOL_FIELDS for tool in tools):
         extra |= {name: body[name] for name in ("tools", "tool_choice") if name in body}
@@ -52,11 +51,10 @@ def request_of(body: dict[str, Any]) -> tuple[Request, ProviderSettings]:
         reasoning=reasoning,
         extra=extra,
     )
-    # Vertex AI has the model in the URL.
-    return request, ProviderSettings(kind="anthropic", model=body.get("model", ""))
+    return Recorded(request, ProviderSettings(kind="anthropic", model=body["model"]))
 
 
-def _reasoning(body: dict[str, Any]) -> Any:
+def _reasoning(body: Body) -> Any:
     effort = body.get("output_config", {}).get("effort")
     match body.get("thinking"):
         case {"type": "enabled", "budget_tokens": int(budget)}:
@@ -67,11 +65,11 @@ def _reasoning(body: dict[str, Any]) -> Any:
             return None
 
 
-def _blocks(content: Any) -> list[dict[str, Any]]:
+def _blocks(content: Any) -> list[Body]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _part(block: dict[str, Any]) -> Any:
+def _part(block: Body) -> Any:
     cache = block["cache_control"].get("ttl", "5m") if "cache_control" in block else None
     match block:
         case {"type": "text", "text": text}:
@@ -91,14 +89,18 @@ def _part(block: dict[str, Any]) -> Any:
             raise AssertionError(block)
 
 
-def _tool(tool: dict[str, Any]) -> Tool:
+def _tool(tool: Body) -> Tool:
     cache = tool["cache_control"].get("ttl", "5m") if "cache_control" in tool else None
     return Tool(
-        name=tool["name"], description=tool.get("description", ""), parameters=tool["input_schema"], cache=cache
+        name=tool["name"],
+        description=tool.get("description", ""),
+        parameters=tool["input_schema"],
+        cache=cache,
+        strict=tool.get("strict"),
     )
 
 
-def _tool_choice(choice: dict[str, Any] | None) -> Any:
+def _tool_choice(choice: Body | None) -> Any:
     match choice:
         case None:
             return None
@@ -110,14 +112,12 @@ def _tool_choice(choice: dict[str, Any] | None) -> Any:
             return kind
 
 
-def normalised(body: dict[str, Any]) -> dict[str, Any]:
-    """A body in which what means the same is the same. The API reference says each of it.
+def normal(body: Body) -> Body:
+    """What the API reference says means the same is the same.
 
     A string is one text block. A cache hint is for five minutes unless it says otherwise. Thinking is shown, up to
-    Claude 4.6, unless told otherwise. Parallel calls are allowed unless told otherwise. A `Tool` has no `strict`, and
-    whoever wants it gives the tools in `extra`.
+    Claude 4.6, unless told otherwise. Parallel calls are allowed unless told otherwise.
     """
-    body = {name: value for name, value in body.items() if name != "model"}
     if "system" in body:
         body["system"] = [_normal_block(block) for block in _blocks(body["system"])]
     body["messages"] = [
@@ -125,7 +125,7 @@ def normalised(body: dict[str, Any]) -> dict[str, Any]:
         for message in body["messages"]
     ]
     if "tools" in body:
-        body["tools"] = [_without(_normal_block(tool), strict=tool.get("strict")) for tool in body["tools"]]
+        body["tools"] = [_normal_block(tool) for tool in body["tools"]]
     if "thinking" in body:
         body["thinking"] = _without(body["thinking"], display="summarized")
     if "tool_choice" in body:
@@ -133,7 +133,7 @@ def normalised(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _normal_block(block: dict[str, Any]) -> dict[str, Any]:
+def _normal_block(block: Body) -> Body:
     if "cache_control" in block:
         block = block | {"cache_control": _without(block["cache_control"], ttl="5m")}
     if block.get("type") == "tool_result":
@@ -141,5 +141,8 @@ def _normal_block(block: dict[str, Any]) -> dict[str, Any]:
     return block
 
 
-def _without(fields: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+def _without(fields: Body, **defaults: Any) -> Body:
     return {name: value for name, value in fields.items() if name not in defaults or value != defaults[name]}
+
+
+ANTHROPIC = RecordedWire(read=read, normal=normal, no_field=NO_FIELD)

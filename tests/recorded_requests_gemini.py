@@ -7,28 +7,27 @@ import json
 import re
 from typing import Any
 
+from recorded_requests import Body, Recorded, RecordedWire
+
 from gestura import parts
+from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.messages import Message, Role
 from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
 
-EXTRA_FIELDS = {"cachedContent"}
-"""What a `Request` has no field for."""
-
-EXTRA_IF = {
-    "tools": "they are Google's own",
-    "generationConfig": "it has `candidateCount`, `responseModalities`, or a schema in Google's dialect",
+NO_FIELD = {
+    "cachedContent": "what was uploaded to be kept",
+    "tools": "tools of Google's own",
+    "generationConfig": "`candidateCount`, `responseModalities`, or a schema in Google's dialect",
 }
-"""What goes there for what it holds."""
-
 ROLES = {"user": Role.USER, "model": Role.ASSISTANT}
 GENERATION_FIELDS = {"temperature", "topP", "maxOutputTokens", "seed", "stopSequences", "thinkingConfig"}
 
 
-def request_of(body: dict[str, Any]) -> Request:
-    """The request that means what a recorded body means."""
-    body = normalised(body)
-    extra = {name: value for name, value in body.items() if name in EXTRA_FIELDS}
+def read(body: Body) -> Recorded:
+    model = body.pop("model")
+    body = _normal_but_for_ids(body)
+    extra = {"cachedContent": body["cachedContent"]} if "cachedContent" in body else {}
     generation = dict(body.get("generationConfig", {}))
     wanted = None
     if schema := generation.pop("responseJsonSchema", None):
@@ -39,7 +38,7 @@ def request_of(body: dict[str, Any]) -> Request:
     declared = [each for tool in body.get("tools", []) for each in tool.get("functionDeclarations", [])]
     if body.get("tools") and not declared:
         extra["tools"] = body["tools"]
-    return Request(
+    request = Request(
         messages=_messages(body["contents"]),
         system=[parts.TextPart(part["text"]) for part in body.get("systemInstruction", {"parts": []})["parts"]],
         tools=[
@@ -58,9 +57,10 @@ def request_of(body: dict[str, Any]) -> Request:
         response_format=wanted,
         extra=extra,
     )
+    return Recorded(request, ProviderSettings(kind="gemini", model=model))
 
 
-def _reasoning(config: dict[str, Any] | None) -> Any:
+def _reasoning(config: Body | None) -> Any:
     match config:
         case None:
             return None
@@ -74,7 +74,7 @@ def _reasoning(config: dict[str, Any] | None) -> Any:
             raise AssertionError(config)
 
 
-def _tool_choice(config: dict[str, Any] | None) -> Any:
+def _tool_choice(config: Body | None) -> Any:
     match config:
         case None:
             return None
@@ -84,12 +84,12 @@ def _tool_choice(config: dict[str, Any] | None) -> Any:
             return {"AUTO": "auto", "ANY": "required", "NONE": "none"}[mode]
 
 
-def _messages(contents: list[dict[str, Any]]) -> tuple[Message, ...]:
+def _messages(contents: list[Body]) -> tuple[Message, ...]:
     """Calls without an id get one, and their results the same, told by the name."""
     waiting: list[parts.ToolCall] = []
     count = 0
 
-    def part_of(part: dict[str, Any]) -> Any:
+    def part_of(part: Body) -> Any:
         nonlocal count
         seal = {"signature": part["thoughtSignature"], "sealed_by": "gemini"} if "thoughtSignature" in part else {}
         match part:
@@ -112,13 +112,19 @@ def _messages(contents: list[dict[str, Any]]) -> tuple[Message, ...]:
     return tuple(Message(ROLES[content["role"]], [part_of(part) for part in content["parts"]]) for content in contents)
 
 
-def normalised(body: dict[str, Any]) -> dict[str, Any]:
-    """A body in which what means the same is the same. The API reference says each of it.
+def normal(body: Body) -> Body:
+    """What the API reference says means the same is the same.
 
     `null`, an empty list and an empty object are as good as nothing. Names may be written in snake case, enumerations
     in small letters, and base64 in either alphabet. The role of a system instruction is not read, and `thought: false`
     is the default. `parameters` is the older field for the schema of a function. Allowing all functions is the default.
+    Ids of calls are optional: which result is which call's is compared, not how it is told. The model is in the URL.
     """
+    return _without_ids(_normal_but_for_ids(body))
+
+
+def _normal_but_for_ids(body: Body) -> Body:
+    body.pop("model", None)
     body = {name: value for name, value in _camel_case(body).items() if value not in (None, [], {})}
     if "systemInstruction" in body:
         body["systemInstruction"] = {"parts": [_normal_part(part) for part in body["systemInstruction"]["parts"]]}
@@ -141,11 +147,8 @@ def normalised(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def without_ids(body: dict[str, Any]) -> dict[str, Any]:
-    """A body without the ids of calls, once it is seen that each result has that of its call, or none has any.
-
-    Calls without ids get ids of ours, which the API knows to be optional.
-    """
+def _without_ids(body: Body) -> Body:
+    """The ids are left out once it is seen that each result has that of its call, or none has any."""
     waiting: list[tuple[Any, str]] = []
     contents = []
     for content in body["contents"]:
@@ -162,7 +165,7 @@ def without_ids(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"contents": contents}
 
 
-def _normal_part(part: dict[str, Any]) -> dict[str, Any]:
+def _normal_part(part: Body) -> Body:
     part = {name: value for name, value in part.items() if (name, value) != ("thought", False)}
     if "inlineData" in part:
         part["inlineData"] = part["inlineData"] | {"data": _urlsafe(part["inlineData"]["data"])}
@@ -173,7 +176,7 @@ def _urlsafe(data: str) -> str:
     return data.replace("+", "-").replace("/", "_")
 
 
-def _normal_function(function: dict[str, Any]) -> dict[str, Any]:
+def _normal_function(function: Body) -> Body:
     function = dict(function)
     if "parameters" in function:
         function["parametersJsonSchema"] = _small_types(function.pop("parameters"))
@@ -190,7 +193,7 @@ def _small_types(schema: Any) -> Any:
             return schema
 
 
-def _camel_case(body: dict[str, Any]) -> dict[str, Any]:
+def _camel_case(body: Body) -> Body:
     """The names of `generationConfig`; nowhere else does a recording have another case."""
     generation = {
         _camel(name): {_camel(inner): each for inner, each in value.items()} if name == "thinkingConfig" else value
@@ -201,3 +204,6 @@ def _camel_case(body: dict[str, Any]) -> dict[str, Any]:
 
 def _camel(name: str) -> str:
     return re.sub(r"_(\w)", lambda found: found[1].upper(), name)
+
+
+GEMINI = RecordedWire(read=read, normal=normal, no_field=NO_FIELD)

@@ -6,34 +6,39 @@ import json
 from itertools import groupby
 from typing import Any
 
+from recorded_requests import Body, Recorded, RecordedWire
+
 from gestura import parts
+from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.messages import Message, Role
 from gestura.request_options import ResponseFormat, Sampling, Tool
 
-EXTRA_FIELDS = {"background", "include", "moderation", "store"}
-"""What a `Request` has no field for."""
-
-EXTRA_IF = {
-    "tools": "they are OpenAI's own",
-    "tool_choice": "it chooses among such tools",
-    "reasoning": "a summary is asked for",
+NO_FIELD = {
+    "background": "an answer that goes on without a connection",
+    "include": "what else to tell",
+    "moderation": "a model that watches",
+    "store": "whether OpenAI keeps the answer",
+    "tools": "tools of OpenAI's own",
+    "tool_choice": "a choice among such tools",
+    "reasoning": "a summary",
 }
-"""What goes there for what it holds."""
+SEALED = ["reasoning.encrypted_content"]
 
 
-def request_of(body: dict[str, Any]) -> Request:
-    """The request that means what a recorded body means."""
-    body = normalised(body)
-    extra = {name: value for name, value in body.items() if name in EXTRA_FIELDS}
+def read(body: Body) -> Recorded:
+    body = normal(body)
+    extra = {name: body[name] for name in ("background", "include", "moderation", "store") if name in body}
     tools = body.get("tools", [])
     if any(tool["type"] != "function" for tool in tools):
         extra |= {name: body[name] for name in ("tools", "tool_choice") if name in body}
     reasoning = body.get("reasoning")
     if reasoning and set(reasoning) != {"effort"}:
         extra["reasoning"] = reasoning
+    if "reasoning" in body and "reasoning" not in extra and extra.get("include") == SEALED:
+        del extra["include"]  # goes with it
     wanted = body.get("text", {}).get("format")
-    return Request(
+    request = Request(
         messages=_messages(body["input"]),
         system=body.get("instructions"),
         tools=[_tool(tool) for tool in tools if "tools" not in extra],
@@ -48,16 +53,22 @@ def request_of(body: dict[str, Any]) -> Request:
         and ResponseFormat(name=wanted["name"], schema=wanted["schema"], strict=wanted["strict"]),
         extra=extra,
     )
+    return Recorded(request, ProviderSettings(kind="openai_responses", model=body["model"]))
 
 
-def _tool(tool: dict[str, Any]) -> Tool:
-    return Tool(name=tool["name"], description=tool.get("description", ""), parameters=tool["parameters"])
+def _tool(tool: Body) -> Tool:
+    return Tool(
+        name=tool["name"],
+        description=tool.get("description", ""),
+        parameters=tool["parameters"],
+        strict=tool.get("strict"),
+    )
 
 
-def _messages(items: list[dict[str, Any]]) -> tuple[Message, ...]:
+def _messages(items: list[Body]) -> tuple[Message, ...]:
     """The model's items that follow one another are one message, as are outputs; a message of the user's is its own."""
 
-    def speaker(numbered: tuple[int, dict[str, Any]]) -> tuple[Role, int]:
+    def speaker(numbered: tuple[int, Body]) -> tuple[Role, int]:
         number, item = numbered
         match item:
             case {"role": "user"}:
@@ -73,7 +84,7 @@ def _messages(items: list[dict[str, Any]]) -> tuple[Message, ...]:
     )
 
 
-def _parts(item: dict[str, Any]) -> list[Any]:
+def _parts(item: Body) -> list[Any]:
     match item:
         case {"role": "user" | "assistant", "content": str(text)}:
             return [parts.TextPart(text)]
@@ -89,13 +100,12 @@ def _parts(item: dict[str, Any]) -> list[Any]:
             raise AssertionError(item)
 
 
-def normalised(body: dict[str, Any]) -> dict[str, Any]:
-    """A body in which what means the same is the same. The API reference says each of it.
+def normal(body: Body) -> Body:
+    """What the API reference says means the same is the same.
 
     A string is one message of the user's, and one text of a message. `null` is as good as nothing. The type of a
     message is optional, and so are the ids and statuses of what the model said. A first message of the system's or the
-    developer's is what `instructions` stand for. A `Tool` has no `strict`, and whoever wants it gives the tools in
-    `extra`.
+    developer's is what `instructions` stand for.
     """
     body = {name: value for name, value in body.items() if value is not None}
     items = body["input"]
@@ -104,14 +114,15 @@ def normalised(body: dict[str, Any]) -> dict[str, Any]:
         body["instructions"] = items.pop(0)["content"]
     body["input"] = items
     if "tools" in body:
-        body["tools"] = [
-            {name: value for name, value in tool.items() if value is not None and name != "strict"}
-            for tool in body["tools"]
-        ]
+        body["tools"] = [_normal_tool(tool) for tool in body["tools"]]
     return body
 
 
-def _normal_item(item: dict[str, Any]) -> dict[str, Any]:
+def _normal_tool(tool: Body) -> Body:
+    return {name: value for name, value in tool.items() if value is not None}
+
+
+def _normal_item(item: Body) -> Body:
     match item:
         case {"role": role, "content": [{"type": "input_text" | "output_text", "text": text}]}:
             return {"role": role, "content": text}
@@ -121,3 +132,23 @@ def _normal_item(item: dict[str, Any]) -> dict[str, Any]:
             return {name: value for name, value in item.items() if name not in ("id", "status")}
         case _:
             return item
+
+
+def _asking_for_seals(body: Body) -> Body:
+    return body | {"include": SEALED}
+
+
+def _saying_that_it_is_not_strict(body: Body) -> Body:
+    return body | {"tools": [tool | {"strict": False} for tool in body["tools"]]}
+
+
+RESPONSES = RecordedWire(
+    read=read,
+    normal=normal,
+    no_field=NO_FIELD,
+    odd={
+        "openai-gpt-5-2025-08-07-reason-text-4": ("seals are not asked for with reasoning", _asking_for_seals),
+        "openai-gpt-5.6-sol-incomplete-tool-1": ("`strict` is left to OpenAI", _saying_that_it_is_not_strict),
+        "openai-chatgpt-backend-gpt-5.4-ptools-reason-1": ("the same", _saying_that_it_is_not_strict),
+    },
+)

@@ -210,8 +210,9 @@ def _url_source(path: str, part: ImagePart | DocumentPart) -> dict[str, Any]:
 
 
 def _tool(path: str, tool: Tool, hints: _CacheHints) -> dict[str, Any]:
-    description = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **description, "input_schema": tool.parameters} | hints.at(path, tool.cache)
+    optional = {"description": tool.description or None, "strict": tool.strict} | hints.at(path, tool.cache)
+    told = {name: value for name, value in optional.items() if value is not None}
+    return {"name": tool.name, "input_schema": tool.parameters, **told}
 
 
 def _tool_choice(request: Request) -> dict[str, Any] | None:

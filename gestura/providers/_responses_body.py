@@ -187,7 +187,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
         "name": tool.name,
         **described,
         "parameters": tool.parameters,
-        "strict": False,  # left out, it would make optional parameters required where the schema allows that
+        "strict": tool.strict or False,  # left out, it would make optional parameters required
     }
 
 
