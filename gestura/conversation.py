@@ -21,7 +21,11 @@ __all__ = ["Prompt", "Request", "continuation"]
 
 
 def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
-    return tuple(value)
+    """Without what answers hold beside the message: a conversation can be compared, and written to JSON."""
+    return tuple(
+        Message(each.role, each.parts) if isinstance(each, Message) and type(each) is not Message else each
+        for each in value
+    )
 
 
 def _tools(value: Iterable[Tool]) -> tuple[Tool, ...]:

@@ -23,9 +23,9 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("chat_dialect", "delivery", "environment", "errors", "limits", "usage"),
+    ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
     ("agent_chunks", "cancellation", "config", "parts", "pricing"),
-    ("messages", "request_options"),
+    ("config_file", "messages", "request_options"),
     ("conversation_rules",),
     ("conversation",),
     ("chunks",),

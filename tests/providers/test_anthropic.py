@@ -18,7 +18,8 @@ from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
 from gestura.limits import Limits
 from gestura.messages import assistant, user
-from gestura.providers.anthropic import DEFAULT_MAX_TOKENS, FINISH_REASONS, AnthropicDecoder, AnthropicMessages
+from gestura.providers._anthropic_thinking import DEFAULT_MAX_TOKENS
+from gestura.providers.anthropic import FINISH_REASONS, AnthropicDecoder, AnthropicMessages
 from gestura.request_options import Sampling, Tool
 from gestura.simulator import Comment, Scenario, Sending, StreamError, ToolCall
 from gestura.simulator.voices.anthropic import AnthropicVoice
