@@ -217,13 +217,12 @@ class ResponsesDecoder(WireDecoder):
             self._read_whole("reasoning_summary_text", part.text, aliases, index, out)
         for index, part in enumerate(content):
             self._read_whole("reasoning_text", part.text, aliases, index, out)
-        is_new = Signature not in self._settled and not self._parts.has(aliases, "encrypted_content", 0)
-        if item.encrypted_content and is_new:
-            self._parts.add(aliases, "encrypted_content", 0)
+        is_whole = bool(item.encrypted_content) or any(part.text for part in content)
+        if is_whole and Signature not in self._settled and not self._parts.has(aliases, "seal", 0):
+            self._parts.add(aliases, "seal", 0)
             self._told.add(Signature)
-            out.append(
-                Signature(_sealed(item), redacted=not any(part.text for part in (*summary, *content)), sealed_by=WIRE)
-            )
+            is_shown = any(part.text for part in (*summary, *content))
+            out.append(Signature(_sealed(item), redacted=not is_shown, sealed_by=WIRE))
 
     # Function calls.
 
@@ -298,9 +297,16 @@ class ResponsesDecoder(WireDecoder):
 
 
 def _sealed(item: Item) -> str:
-    """The reasoning item as a later turn puts it into `input`: JSON, with all that is not about this turn alone."""
+    """The reasoning item as a later turn puts it into `input`: JSON, with all that is not about this turn alone.
+
+    Reasoning that is not encrypted is there in words, as open models are asked to go on from.
+    """
     summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary or ()]
-    fields = {"type": "reasoning", "id": item.id, "summary": summary, "encrypted_content": item.encrypted_content}
+    fields: dict[str, Any] = {"type": "reasoning", "id": item.id, "summary": summary}
+    if item.encrypted_content:
+        fields["encrypted_content"] = item.encrypted_content
+    else:
+        fields["content"] = [{"type": "reasoning_text", "text": part.text or ""} for part in item.content or ()]
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}).decode()
 
 
