@@ -22,7 +22,7 @@ __all__ = ["WIRE", "EntryReader", "as_entry", "shown_text"]
 WIRE: Final = "openai_chat"
 
 FIELDS: Final = ("type", "format", "id", "index", "signature", "data")
-"""Of an entry, besides its text."""
+"""Of an entry, besides its text: strings, numbers or null."""
 
 
 class EntryReader:
@@ -39,8 +39,9 @@ class EntryReader:
         if not self._continues(piece):
             out += self.close()
         for name in FIELDS:
-            if name in piece and (piece[name] or name not in self.entry):
-                self.entry[name] = piece[name]
+            if name in piece and isinstance(value := piece[name], str | int | None):
+                if value or name not in self.entry:
+                    self.entry[name] = value
         if text := shown_text(piece):
             self._shown = True
             out.append(Thinking(text))
