@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from anthropic.types.message_create_params import MessageCreateParamsStreaming
+from google.genai import types as gemini
 from ollama._types import ChatRequest
 from ollama._types import Message as OllamaMessage
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import TypeAdapter
 
 _CHAT = TypeAdapter(CompletionCreateParamsStreaming)
+_RESPONSES = TypeAdapter(ResponseCreateParamsStreaming)
+_ANTHROPIC = TypeAdapter(MessageCreateParamsStreaming)
+_GEMINI: dict[str, TypeAdapter[Any]] = {
+    "contents": TypeAdapter(list[gemini.Content]),
+    "systemInstruction": TypeAdapter(gemini.Content),
+    "generationConfig": TypeAdapter(gemini.GenerationConfig),
+    "tools": TypeAdapter(list[gemini.Tool]),
+    "toolConfig": TypeAdapter(gemini.ToolConfig),
+}
+"""By the field; `google-genai` has no type for the whole body, and its models know no field that is not theirs."""
 
 
 def check_openai_chat(body: dict[str, Any]) -> None:
     """Every field is one that `openai` knows, and holds what it should."""
     assert _consumed(_CHAT.validate_python(body)) == body
+
+
+def check_openai_responses(body: dict[str, Any]) -> None:
+    """Every field is one that `openai` knows, and holds what it should."""
+    assert _consumed(_RESPONSES.validate_python(body)) == body
+
+
+def check_anthropic(body: dict[str, Any]) -> None:
+    """Every field is one that `anthropic` knows, or knew until its newest models refused it, and holds what it should."""
+    known = {name: value for name, value in body.items() if name not in ("temperature", "top_p")}
+    assert _consumed(_ANTHROPIC.validate_python(known)) == known
+
+
+def check_gemini(body: dict[str, Any]) -> None:
+    """Every field is one that `google-genai` knows, and holds what it should."""
+    for name, value in body.items():
+        _GEMINI[name].validate_json(json.dumps(value))
 
 
 def _consumed(value: Any) -> Any:
