@@ -39,9 +39,9 @@ class EntryReader:
         if not self._continues(piece):
             out += self.close()
         for name in FIELDS:
-            if name in piece and isinstance(value := piece[name], str | int | None):
-                if value or name not in self.entry:
-                    self.entry[name] = value
+            is_plain = name in piece and isinstance(piece[name], str | int | None)
+            if is_plain and (piece[name] or name not in self.entry):
+                self.entry[name] = piece[name]
         if text := shown_text(piece):
             self._shown = True
             out.append(Thinking(text))
