@@ -12,6 +12,7 @@ from gestura._stream import ChunkStream
 from gestura.agent_options import Compact, Confirm, Denied, RunLimits
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
+from gestura.chat_dialect import ChatDialect
 from gestura.chunk_json import from_json, to_json
 from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
 from gestura.chunks import __all__ as _chunk_names
@@ -58,6 +59,7 @@ __all__ = [
     "AgentRun",
     "Answer",
     "CancellationToken",
+    "ChatDialect",
     "ChunkStream",
     "Client",
     "Compact",
