@@ -33,8 +33,8 @@ LAYERS = (
     ("agent_options", "chunks"),
     ("chunk_json",),
     ("answer", "stages", "transport"),
-    ("recording",),
-    ("providers", "transport.recording"),
+    ("observing", "recording"),
+    ("opentelemetry", "providers", "transport.recording"),
     ("_actors",),
     ("_stream", "transport._aiohttp_session", "transport._quick_loop"),
     ("transport._aiohttp_exchange",),
@@ -78,6 +78,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
+    "opentelemetry": {"opentelemetry"},
 }
 # A pure room never waits, reads no clock, rolls no dice and opens nothing.
 PURE = {"stages", "providers"}
@@ -158,7 +159,7 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "pydantic"} | {
+    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "opentelemetry", "pydantic"} | {
         f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
     }
     program = "import sys, gestura; print(*sys.modules)"
