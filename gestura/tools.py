@@ -6,6 +6,7 @@ writes is held to the signature before the function runs. How it is run is `gest
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, get_args, get_type_hints, overload
@@ -124,16 +125,16 @@ def tool(
     """
 
     def make(function: Callable[..., Any]) -> FunctionTool:
-        called = getattr(function, "__name__", type(function).__name__)
-        told = function if inspect.isroutine(function) else type(function).__call__.__get__(function)
+        documented = _documented(function)
+        called = getattr(_undecorated(function), "__name__", type(function).__name__)
         try:
-            arguments = _arguments_class(told, called)
+            arguments = _arguments_class(function, called)
             parameters = schema_of(arguments)
         except ConfigError as error:
             raise ConfigError(f"tool {called}: {error}", kind=ErrorKind.BAD_REQUEST) from error
         return FunctionTool(
             name=name or called,
-            description=read_docstring(told).description if description is None else description,
+            description=read_docstring(documented).description if description is None else description,
             parameters=parameters,
             function=function,
             timeout=timeout,
@@ -146,15 +147,34 @@ def tool(
     return make if function is None else make(function)
 
 
+def _undecorated(function: Callable[..., Any]) -> Callable[..., Any]:
+    return _undecorated(function.func) if isinstance(function, functools.partial) else function
+
+
+def _documented(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What has the annotations and the docstring: the function, or the `__call__` of an object."""
+    inner = _undecorated(function)
+    return inner if inspect.isroutine(inner) else type(inner).__call__.__get__(inner)
+
+
 def _arguments_class(function: Callable[..., Any], name: str) -> type:
     """An attrs class whose fields are the parameters of `function`."""
+    if isinstance(function, type):
+        raise ConfigError("a class is no function; write one that makes the instance")
+    documented = _documented(function)
     try:
-        hints = get_type_hints(function, include_extras=True)
+        hints = get_type_hints(documented, include_extras=True)
+        parameters = inspect.signature(function).parameters
     except NameError as error:
         raise ConfigError(f"an annotation names {error.name!r}, which is not found") from error
-    notes = read_docstring(function).arguments
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    notes = read_docstring(documented).arguments
+    given = function.keywords if isinstance(function, functools.partial) else {}
     fields = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in parameters.values():
+        if parameter.name in given:
+            continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ConfigError(f"parameter {parameter.name}: a model gives every argument by its name")
         if parameter.name not in hints:

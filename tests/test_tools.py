@@ -146,12 +146,14 @@ class Shop:
         (undocumented, "undocumented", "", ["x"]),
         (Shop().buy, "buy", "Buy it.", ["item", "amount"]),
         (Shop(), "Shop", "Sell it.", ["item"]),
+        (functools.partial(Shop().buy, amount=2), "buy", "Buy it.", ["item"]),
+        (functools.partial(Shop.buy, Shop(), "bread"), "buy", "Buy it.", ["amount"]),
     ],
 )
 def test_anything_that_is_called_can_be_a_tool(
     function: Callable[..., Any], name: str, description: str, parameters: list[str]
 ) -> None:
-    """Plain functions, methods of objects, and objects."""
+    """Plain functions, methods of objects, objects, and functions that were given a part of their arguments."""
     made = tool(function)
 
     assert made.parameters is not None
@@ -178,6 +180,8 @@ def strange_default(x: int = object()) -> None: ...  # type: ignore[assignment]
         (many, "tool many: parameter x: a model gives every argument by its name"),
         (named, "tool named: parameter x: a model gives every argument by its name"),
         (lost, "tool lost: an annotation names 'Nowhere', which is not found"),
+        (max, "tool max: no signature found"),
+        (Place, "tool Place: a class is no function"),
         (strange_default, "tool strange_default: x: its default can't be written as JSON"),
     ],
 )

@@ -183,7 +183,7 @@ class Turn:
         before = self.request
         with self.interrupt.scope():
             try:
-                self.request = await self.compact(before)
+                self.request = _checked(await self.compact(before))
             except Exception:  # noqa: BLE001  # the user's own code
                 _log.exception("the hook that compacts a conversation failed")
         if self.request is before:
@@ -234,6 +234,12 @@ class Turn:
                 return attrs.evolve(ending, usage=self.usage, attempts=attempts)
             case _:
                 return attrs.evolve(ending, usage=self.usage)
+
+
+def _checked(request: Request) -> Request:
+    if not isinstance(request, Request):
+        raise TypeError(f"it has to give a gestura.Request, not {type(request).__name__}")
+    return request
 
 
 def _step_done(done: Done) -> StepDone:

@@ -519,10 +519,14 @@ async def break_down(request: gestura.Request) -> gestura.Request:
     raise OSError("no summary")
 
 
+async def forget(request: gestura.Request) -> Any:
+    return None
+
+
 @pytest.mark.parametrize(
     ("compact", "requests"),
-    [(None, 1), (keep_last, 2), (give_up, 1), (break_down, 1)],
-    ids=["no", "in vain", "same", "broken"],
+    [(None, 1), (keep_last, 2), (give_up, 1), (break_down, 1), (forget, 1)],
+    ids=["no", "in vain", "same", "broken", "nothing"],
 )
 async def test_an_overflow_that_can_not_be_mended_ends_the_turn(
     autojump_clock: MockClock, compact: gestura.Compact | None, requests: int
