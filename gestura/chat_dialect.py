@@ -33,9 +33,11 @@ class ChatDialect:
             turn. `None` is OpenAI's way, which is not to have it.
         cache_control: it takes the `cache` hints of parts and tools, as Anthropic's `cache_control` (OpenRouter,
             Vercel).
+        short_call_ids: it takes no id of a tool call but of nine letters and digits (Mistral).
     """
 
     field_names: Mapping[str, str] = attrs.field(factory=dict)
     reasoning_asked_in: AskedIn = attrs.field(default="reasoning_effort", validator=in_(get_args(AskedIn)))
     reasoning_returned_in: ReturnedIn | None = attrs.field(default=None, validator=optional(in_(get_args(ReturnedIn))))
     cache_control: bool = False
+    short_call_ids: bool = False

@@ -21,6 +21,7 @@ class CallIds:
 
     Args:
         admitted: what an id has to match as a whole.
+        form: of an id that is made, around 32 hexadecimal digits, or the first of them.
 
     >>> ids = CallIds(re.compile("[a-z0-9_]{1,40}"))
     >>> ids.of_call(ToolCall("call_1", "add", "{}")), ids.of_call(ToolCall("call:1", "add", "{}"))
@@ -29,8 +30,9 @@ class CallIds:
     'call_dc9fb16f703596ff424d4b09553527b5'
     """
 
-    def __init__(self, admitted: re.Pattern[str]) -> None:
+    def __init__(self, admitted: re.Pattern[str], *, form: str = "call_{:.32}") -> None:
         self._admitted = admitted
+        self._form = form
         self._sent: dict[str, str] = {}
         self._used: set[str] = set()
 
@@ -39,7 +41,7 @@ class CallIds:
         chosen, tries = call.id, 0
         while chosen in self._used or not self._admitted.fullmatch(chosen):
             digest = hashlib.sha256(f"{call.id}\0{tries}".encode()).hexdigest()
-            chosen, tries = f"call_{digest[:32]}", tries + 1
+            chosen, tries = self._form.format(digest), tries + 1
         self._used.add(chosen)
         self._sent[call.id] = chosen
         return chosen

@@ -40,6 +40,8 @@ __all__ = ["chat_body"]
 CALL_ID: Final = re.compile(r".{1,40}", re.DOTALL)
 """OpenAI refuses longer ones."""
 
+SHORT_CALL_ID: Final = re.compile("[A-Za-z0-9]{9}")
+
 PDF: Final = "application/pdf"
 
 
@@ -115,7 +117,7 @@ class _Conversation:
 
     def __init__(self, dialect: ChatDialect) -> None:
         self._dialect = dialect
-        self._ids = CallIds(CALL_ID)
+        self._ids = CallIds(SHORT_CALL_ID, form="{:.9}") if dialect.short_call_ids else CallIds(CALL_ID)
 
     def messages(self, request: Request) -> Iterator[dict[str, Any]]:
         if request.system:

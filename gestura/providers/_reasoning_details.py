@@ -22,7 +22,7 @@ __all__ = ["WIRE", "EntryReader", "as_entry", "shown_text"]
 WIRE: Final = "openai_chat"
 
 FIELDS: Final = ("type", "format", "id", "index", "signature", "data")
-"""Of an entry, besides its text."""
+"""Of an entry, besides its text: strings, numbers or null."""
 
 
 class EntryReader:
@@ -39,7 +39,8 @@ class EntryReader:
         if not self._continues(piece):
             out += self.close()
         for name in FIELDS:
-            if name in piece and (piece[name] or name not in self.entry):
+            is_plain = name in piece and isinstance(piece[name], str | int | None)
+            if is_plain and (piece[name] or name not in self.entry):
                 self.entry[name] = piece[name]
         if text := shown_text(piece):
             self._shown = True

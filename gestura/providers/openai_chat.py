@@ -13,6 +13,7 @@ that ends with neither is truncated.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 import attrs
@@ -212,19 +213,23 @@ class ChatDecoder(WireDecoder):
     def _read_choice(self, choice: _Choice, out: list[Delta]) -> None:
         before = len(out)
         if delta := choice.delta:
-            if delta.reasoning_content or delta.reasoning or delta.reasoning_details:
-                self._read_reasoning(delta, out)
+            reasoning = delta.reasoning_content or delta.reasoning
+            if delta.reasoning_details:
+                self._read_details(delta.reasoning_details, reasoning, out)
+            elif reasoning:
+                out.append(Thinking(reasoning))
             if self._entries.entry and (delta.content or delta.refusal or delta.tool_calls):
                 out.extend(self._entries.close())
-            if isinstance(delta.content, list):
-                out.extend(_parts(delta.content))
+            if isinstance(delta.content, str):
+                if delta.content:
+                    out.append(Text(delta.content))
             elif delta.content:
-                out.append(Text(delta.content))
+                out.extend(_parts(delta.content))
             if delta.refusal:
                 self._refused = True
                 out.append(Refusal(delta.refusal))
-            for position, call in enumerate(delta.tool_calls or ()):
-                out.append(_fragment(call, position))
+            if delta.tool_calls:
+                out.extend(map(_fragment, delta.tool_calls, count()))
         if word := choice.finish_reason:
             out.extend(self._entries.close())
             reason = FINISH_REASONS.get(word.lower(), FinishReason.OTHER)
@@ -232,18 +237,18 @@ class ChatDecoder(WireDecoder):
                 reason = FinishReason.REFUSAL
             self._finish = Finish(reason, word)
             out.append(self._finish)
-        self._answering = self._answering or len(out) > before
+        if len(out) > before:
+            self._answering = True
         if choice.usage:
             _read_usage(choice.usage, out)
 
-    def _read_reasoning(self, delta: _Delta, out: list[Delta]) -> None:
-        """From one of three fields: servers that fill several say the same in each."""
-        details = [detail for detail in delta.reasoning_details or () if isinstance(detail, dict)]
-        reasoning = delta.reasoning_content or delta.reasoning
-        if reasoning and not any(map(shown_text, details)):
+    def _read_details(self, details: list[Any], reasoning: str | None, out: list[Delta]) -> None:
+        """Reasoning in entries; `reasoning` is the same without them, for the case that they show nothing."""
+        entries = [detail for detail in details if isinstance(detail, dict)]
+        if reasoning and not any(map(shown_text, entries)):
             out.append(Thinking(reasoning))
-        for detail in details:
-            out.extend(self._entries.feed(detail))
+        for entry in entries:
+            out.extend(self._entries.feed(entry))
 
 
 def _parts(content: list[Any]) -> Iterator[Delta]:

@@ -553,11 +553,18 @@ def shaped(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 COUNTS = shaped(cached_tokens=st.integers(), reasoning_tokens=st.integers())
 USAGE = shaped(prompt_tokens=st.integers(), prompt_tokens_details=COUNTS, completion_tokens_details=COUNTS)
 PART = shaped(type=st.sampled_from(["text", "thinking"]), text=st.text(max_size=2), thinking=st.text(max_size=2))
+ENTRY = shaped(
+    type=st.sampled_from(["reasoning.text", "reasoning.encrypted"]),
+    text=st.text(max_size=2),
+    index=st.integers(),
+    signature=st.text(max_size=2),
+    data=st.text(max_size=2),
+)
 CALL = shaped(index=st.integers(), id=st.text(max_size=2), function=shaped(name=st.text(), arguments=JSON))
 DELTA = shaped(
     content=st.text(max_size=2) | st.lists(PART, max_size=2),
     reasoning_content=st.text(max_size=2),
-    reasoning_details=st.lists(PART, max_size=2),
+    reasoning_details=st.lists(ENTRY, max_size=2),
     refusal=st.text(max_size=2),
     tool_calls=st.lists(CALL, max_size=2),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -255,6 +256,8 @@ def test_what_is_asked_for_beside_the_messages(kind, asked, sent):
 
 
 HISTORY = [user("a"), assistant(ThinkingPart("So."), SIGNED, FOREIGN, "b"), user("c")]
+SHORT = ToolCall("a1B2c3D4e", "look_up", "{}")
+MADE = hashlib.sha256(b"c1\x000").hexdigest()[:9]
 CACHED = {"cache_control": {"type": "ephemeral"}}
 CACHED_LONG = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 
@@ -297,6 +300,18 @@ CACHED_LONG = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
                     {"reasoning_details": [{"type": "reasoning.text", "signature": "c2VhbA==", "text": "Hm."}]},
                 ),
             ]
+        ),
+        pytest.param(
+            {"short_call_ids": True},
+            {"messages": [user("a"), assistant(SHORT, CALL), user(ToolResult("c1", ()), ToolResult("a1B2c3D4e", ()))]},
+            {
+                "messages": [
+                    said("user", "a"),
+                    said("assistant", None, tool_calls=[OTHER_SENT | {"id": "a1B2c3D4e"}, CALL_SENT | {"id": MADE}]),
+                    *(result(MADE, ""), result("a1B2c3D4e", "")),
+                ]
+            },
+            id="ids of nine letters and digits",
         ),
         pytest.param(
             {"cache_control": True},
@@ -403,6 +418,7 @@ DIALECTS = st.builds(
     reasoning_asked_in=st.sampled_from(["reasoning_effort", "reasoning", "thinking"]),
     reasoning_returned_in=st.sampled_from([None, "reasoning_content", "reasoning", "reasoning_details"]),
     cache_control=st.booleans(),
+    short_call_ids=st.booleans(),
 )
 OWN_FIELDS = {"cache_control", "max_tokens", "reasoning", "reasoning_content", "reasoning_details", "thinking"}
 """The fields of dialects that the official package does not know."""
