@@ -18,6 +18,8 @@ import httpx
 import httpx2
 import openai
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gestura.answer import Answer, collect
 from gestura.chunks import Done
@@ -30,11 +32,19 @@ from gestura.testing.replay import replay
 Step = tuple[Any, ...]
 
 
-def answer_of(recording: Any) -> Answer:
-    """What a recorded body says; skips where it says no whole answer."""
-    settings = ProviderSettings(kind=recording.wire, model="m")
-    chunks = list(replay([recording.read()], BUILTIN_PROVIDERS[recording.wire](settings)))
+def read(wire: str, body: bytes) -> Answer:
+    """What an answer on the wire says; skips where it is not whole."""
+    chunks = list(replay([body], BUILTIN_PROVIDERS[wire](ProviderSettings(kind=wire, model="m"))))
     return collect(chunks) if isinstance(chunks[-1], Done) else pytest.skip("no whole answer")
+
+
+def answer_of(recording: Any) -> Answer:
+    """What a recorded body says."""
+    return read(recording.wire, recording.read())
+
+
+def sse(*events: Any) -> bytes:
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
 
 
 def sent_back(wire: str, answer: Answer) -> dict[str, Any]:
@@ -60,6 +70,12 @@ def over_http(http: Any, wire: bytes) -> Any:
     headers = {"Content-Type": "text/event-stream"}
     answer = http.Response(200, content=wire, headers=headers)
     return http.Client(transport=http.MockTransport(lambda _: answer))
+
+
+words = st.text("ab é\n", min_size=1, max_size=6)
+seals = st.sampled_from(["c2VhbA==", "YW5vdGhlcg=="])
+ids = st.uuids().map(str)
+arguments = st.dictionaries(words, st.integers() | words, max_size=2)
 
 
 # Anthropic.
@@ -103,6 +119,44 @@ def test_an_answer_of_anthropics_goes_back_as_it_came(recording):
     assert anthropic_steps(message["content"]) == anthropic_steps(blocks)
 
 
+blocks = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "text": words}),
+    st.fixed_dictionaries({"type": st.just("thinking"), "thinking": words | st.just(""), "signature": seals}),
+    st.fixed_dictionaries({"type": st.just("redacted_thinking"), "data": seals}),
+    st.fixed_dictionaries({"type": st.just("tool_use"), "id": ids, "name": st.just("f"), "input": arguments}),
+)
+
+
+@given(st.lists(blocks, max_size=6))
+@example(
+    [{"type": "thinking", "thinking": "", "signature": "x"}, {"type": "thinking", "thinking": "", "signature": "y"}]
+)
+def test_any_blocks_of_anthropics_go_back_as_they_came(blocks):
+    """Thinking between texts and calls, hidden and redacted thinking, blocks one after another of the same kind."""
+    events: list[Any] = []
+    for index, block in enumerate(blocks):
+        match block:
+            case {"type": "text", "text": text}:
+                start, deltas = {"type": "text", "text": ""}, [{"type": "text_delta", "text": text}]
+            case {"type": "thinking", "thinking": text, "signature": seal}:
+                start = {"type": "thinking", "thinking": "", "signature": ""}
+                deltas = [{"type": "thinking_delta", "thinking": text}, {"type": "signature_delta", "signature": seal}]
+            case {"type": "tool_use", "input": given_input}:
+                start = block | {"input": {}}
+                deltas = [{"type": "input_json_delta", "partial_json": json.dumps(given_input)}]
+            case _:
+                start, deltas = block, []
+        events.append({"type": "content_block_start", "index": index, "content_block": start})
+        events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", "index": index})
+    stop = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+    messages = sent_back("anthropic", read("anthropic", sse(*events, stop, {"type": "message_stop"})))["messages"]
+    content = messages[3]["content"] if len(messages) > 4 else []
+    sent = [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+    assert anthropic_steps(blocks) == anthropic_steps(sent)
+
+
 # Responses.
 
 
@@ -141,15 +195,58 @@ def test_an_answer_over_responses_goes_back_as_it_came(recording):
     sent = sent_back("openai_responses", answer)["input"]
     place = sent.index({"role": "user", "content": "Go on."})
 
-    assert responses_steps(items) == responses_steps(
-        item for item in sent[place + 1 :] if "role" not in item or item["role"] == "assistant"
-    )
+    assert responses_steps(items) == responses_steps(item for item in sent[place + 1 :] if item.get("role") != "user")
+
+
+items = st.one_of(
+    words.map(lambda text: {"type": "message", "content": [{"type": "output_text", "text": text}]}),
+    st.builds(
+        lambda item_id, summary, seal: {
+            "type": "reasoning",
+            "id": item_id,
+            "summary": [{"type": "summary_text", "text": text} for text in summary],
+            "encrypted_content": seal,
+        },
+        ids,
+        st.lists(words, max_size=2),
+        seals,
+    ),
+    st.builds(
+        lambda item_id, text: {
+            "type": "reasoning",
+            "id": item_id,
+            "summary": [],
+            "content": [{"type": "reasoning_text", "text": text}],
+        },
+        ids,
+        words,
+    ),
+    st.builds(
+        lambda call, given: {"type": "function_call", "call_id": call, "name": "f", "arguments": json.dumps(given)},
+        ids,
+        arguments,
+    ),
+)
+
+
+@given(st.lists(items, max_size=6))
+def test_any_items_of_responses_go_back_as_they_came(items):
+    """Reasoning between messages and calls, sealed or in words, items one after another of the same kind."""
+    told = [
+        {"type": "response.output_item.done", "output_index": index, "item": item} for index, item in enumerate(items)
+    ]
+    body = sse(*told, {"type": "response.completed", "response": {"output": items}})
+    sent = sent_back("openai_responses", read("openai_responses", body))["input"]
+    place = sent.index({"role": "user", "content": "Go on."})
+
+    assert responses_steps(items) == responses_steps(item for item in sent[place + 1 :] if item.get("role") != "user")
 
 
 # Gemini.
 
 
 def gemini_steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
+    """A seal on an empty text right behind a thought counts as the thought's."""
     steps: list[Step] = []
     for part in parts:
         seal = part.get("thoughtSignature")
@@ -157,12 +254,14 @@ def gemini_steps(parts: Iterable[dict[str, Any]]) -> list[Step]:
             case {"functionCall": call}:
                 steps.append(("call", call["name"], call.get("args") or {}, seal))
             case {"text": text, "thought": True}:
-                steps.append(("thought", text, *((seal,) if seal else ())))
-            case {"text": text}:
-                steps += [("text", text)] * bool(text) + [("seal", seal)] * bool(seal)
-            case _ if seal:
-                steps.append(("seal", seal))
-    return [step for step in merged(steps) if step[0] != "thought" or len(step) == 3]
+                steps.append(("thought", text))
+            case {"text": text} if text:
+                steps.append(("text", text))
+        if seal and "functionCall" not in part:
+            steps = merged(steps)
+            is_a_thoughts = steps and steps[-1][0] == "thought" and len(steps[-1]) == 2
+            steps.append((*steps.pop(), seal) if is_a_thoughts else ("seal", seal))
+    return merged(step for step in merged(steps) if step[0] != "thought" or len(step) == 3)
 
 
 @pytest.mark.recordings("gemini")
@@ -177,3 +276,25 @@ def test_an_answer_of_geminis_goes_back_as_it_came(recording):
     sent = sent_back("gemini", answer)["contents"][3]["parts"]
 
     assert gemini_steps(part for content in contents for part in content.get("parts", ())) == gemini_steps(sent)
+
+
+parts = st.one_of(
+    st.fixed_dictionaries({"text": words}, optional={"thoughtSignature": seals}),
+    st.fixed_dictionaries({"text": st.just(""), "thoughtSignature": seals}),
+    st.fixed_dictionaries({"text": words, "thought": st.just(True)}, optional={"thoughtSignature": seals}),
+    st.fixed_dictionaries(
+        {"functionCall": st.fixed_dictionaries({"name": st.just("f"), "args": arguments})},
+        optional={"thoughtSignature": seals},
+    ),
+)
+
+
+@given(st.lists(parts, max_size=6))
+def test_any_parts_of_geminis_go_back_as_they_came(parts):
+    """Seals on texts, on thoughts, on calls and on nothing; parts one after another of the same kind."""
+    events = [{"candidates": [{"content": {"role": "model", "parts": [part]}}]} for part in parts]
+    body = sse(*events, {"candidates": [{"content": {}, "finishReason": "STOP"}]})
+    contents = sent_back("gemini", read("gemini", body))["contents"]
+    sent = contents[3]["parts"] if len(contents) > 4 else []
+
+    assert gemini_steps(parts) == gemini_steps(sent)
