@@ -23,7 +23,7 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
+    ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
     ("agent_chunks", "cancellation", "config", "parts", "pricing"),
     ("config_file", "messages", "request_options"),
     ("conversation_rules",),
