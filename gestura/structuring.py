@@ -6,6 +6,7 @@ unknown passed over. Everything that is wrong is told at once, each with its pat
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn, TypeVar, is_typeddict
@@ -207,8 +208,10 @@ def _noted(value: Any, noted: Noted, made: Any) -> Any:
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter()
-    converter.register_structure_hook_factory(lambda _type: True)(_hook_for)
-    for scalar in SCALARS:  # cattrs knows some of them by name, which comes before all factories
+    converter.register_structure_hook_factory(lambda _type: True, lambda type_: _hook_for(type_, converter))
+    # cattrs has hooks of its own for some types, by name, and these come before all factories.
+    converter.register_structure_hook(enum.Enum, lambda value, type_: _hook_for(type_, converter)(value, type_))
+    for scalar in SCALARS:
         converter.register_structure_hook(scalar, _scalar)
     return converter
 

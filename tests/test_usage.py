@@ -131,3 +131,22 @@ def test_the_last_word_on_each_count_wins():
 
     assert TokenUsage(input_tokens=10, output_tokens=7) == first.updated(TokenUsage(output_tokens=7))
     assert TokenUsage(input_tokens=10, output_tokens=0) == first.updated(TokenUsage(output_tokens=0))
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "both"),
+    [
+        (TokenUsage(), TokenUsage(), TokenUsage()),
+        (TokenUsage(input_tokens=1), TokenUsage(), TokenUsage(input_tokens=1)),
+        (TokenUsage(input_tokens=0), TokenUsage(input_tokens=2), TokenUsage(input_tokens=2)),
+        (
+            TokenUsage(input_tokens=1, cached_input_tokens=1, provider="gemini", model="m"),
+            TokenUsage(input_tokens=2, output_tokens=3, provider="gemini", model="n"),
+            TokenUsage(input_tokens=3, output_tokens=3, cached_input_tokens=1, provider="gemini"),
+        ),
+        (TokenUsage(input_tokens=1, provider="gemini"), TokenUsage(input_tokens=1), TokenUsage(input_tokens=2)),
+    ],
+)
+def test_the_counts_of_answers_add_up(one: TokenUsage, two: TokenUsage, both: TokenUsage) -> None:
+    """What is unknown of one is no zero; who counted is told where both agree."""
+    assert both == one + two == two + one
