@@ -101,7 +101,8 @@ class _Sending:
     def __init__(self, to_trio: Post) -> None:
         self._to_trio = to_trio
         self._unacknowledged_bytes = 0
-        self._acknowledged = asyncio.Event()
+        self._acknowledged: asyncio.Future[None] | None = None
+        """While the task waits for room."""
 
     # Posted by the Trio half.
 
@@ -114,7 +115,8 @@ class _Sending:
 
     def acknowledge(self, count: int) -> None:
         self._unacknowledged_bytes -= count
-        self._acknowledged.set()
+        if self._acknowledged is not None and not self._acknowledged.done():
+            self._acknowledged.set_result(None)
 
     # Called by the task.
 
@@ -126,8 +128,8 @@ class _Sending:
 
     async def room(self) -> int:
         while self._unacknowledged_bytes >= SLICE_BYTES:
-            self._acknowledged.clear()
-            await self._acknowledged.wait()
+            self._acknowledged = asyncio.get_running_loop().create_future()
+            await self._acknowledged
         return SLICE_BYTES - self._unacknowledged_bytes
 
     def take(self, data: bytes) -> None:
