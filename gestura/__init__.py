@@ -21,11 +21,13 @@ from gestura.errors import (
     ErrorKind,
     GesturaError,
     InternalError,
+    InvalidValue,
     LimitExceeded,
     ProtocolError,
     StreamFailed,
     TransportError,
 )
+from gestura.json_schema import schema_of
 from gestura.limits import Limits
 from gestura.messages import Message, Role, assistant, tool_result, user
 from gestura.parts import (
@@ -59,6 +61,7 @@ __all__ = [
     "GesturaError",
     "ImagePart",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "Limits",
     "Message",
@@ -91,6 +94,7 @@ __all__ = [
     "from_json",
     "image",
     "open_client",
+    "schema_of",
     "split_think_blocks",
     "to_json",
     "tool_result",

@@ -22,6 +22,7 @@ __all__ = [
     "Fault",
     "GesturaError",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "ProtocolError",
     "StreamFailed",
@@ -108,6 +109,10 @@ class ConfigError(GesturaError):
     def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.NOT_CONFIGURED) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class InvalidValue(GesturaError):
+    """What a model wrote is not of the type that it was asked for. The message, for the model, tells each place."""
 
 
 class ProtocolError(GesturaError):

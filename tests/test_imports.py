@@ -24,8 +24,9 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("delivery", "environment", "errors", "limits", "usage"),
-    ("agent_chunks", "cancellation", "config", "parts", "pricing"),
-    ("messages", "request_options"),
+    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "pricing"),
+    ("messages", "request_options", "type_shapes"),
+    ("json_schema", "structuring"),
     ("conversation_rules",),
     ("conversation",),
     ("chunks",),
