@@ -10,14 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from gestura.conversation_rules import check
 from gestura.errors import ConfigError, ErrorKind
 from gestura.messages import Message, assistant, user
 from gestura.parts import Part, TextPart, ThinkingPart
 from gestura.request_options import Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
+from gestura.response_formats import response_format
 
-__all__ = ["Prompt", "Request", "continuation"]
+__all__ = ["Prompt", "Request", "ResponseShape", "continuation"]
+
+ResponseShape = type[Any] | Mapping[str, Any] | ResponseFormat
+"""What an answer may be asked for as: a class, a JSON Schema of type `object`, or either with a name of its own."""
 
 
 def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
@@ -34,6 +39,10 @@ def _system(value: str | Sequence[TextPart] | None) -> tuple[TextPart, ...]:
     return (TextPart(value),) if isinstance(value, str) else tuple(value)
 
 
+def _response_format(shape: ResponseShape | None) -> ResponseFormat | None:
+    return shape if shape is None or isinstance(shape, ResponseFormat) else response_format(shape)
+
+
 @attrs.frozen(kw_only=True)
 class Request:
     """One question to a model.
@@ -45,7 +54,8 @@ class Request:
         tool_choice: whether it calls them; `None` leaves it to the provider, which is "as it likes".
         sampling: how it picks its words.
         reasoning: how much it reasons before it answers; `None` leaves it to the provider.
-        response_format: the shape that the answer shall have; `None` is free text.
+        response_format: the shape that the answer shall have, as JSON: a class, a JSON Schema, or a `ResponseFormat`;
+            `None` is free text. It is kept as a `ResponseFormat`, without the class.
         extra: fields of the provider's own, put into the request body as they are.
 
     Raises:
@@ -58,7 +68,7 @@ class Request:
     tool_choice: ToolChoice | None = None
     sampling: Sampling = attrs.field(factory=Sampling)
     reasoning: Reasoning | None = None
-    response_format: ResponseFormat | None = None
+    response_format: ResponseFormat | None = attrs.field(default=None, converter=_response_format)
     extra: Mapping[str, Any] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
