@@ -8,12 +8,13 @@ The layers, each importing only what stands to its right: `cli`, `simulator` →
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
-from gestura.answer import Answer
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunk_json import from_json, to_json
 from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
 from gestura.chunks import __all__ as _chunk_names
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
+from gestura.config_file import load_config
 from gestura.conversation import Request
 from gestura.delivery import Delivery
 from gestura.errors import (
@@ -26,10 +27,14 @@ from gestura.errors import (
     ProtocolError,
     StreamFailed,
     TransportError,
+    Unfit,
+    UnfitAnswer,
 )
 from gestura.json_schema import schema_of
 from gestura.limits import Limits
 from gestura.messages import Message, Role, assistant, tool_result, user
+from gestura.object_stream import ObjectStream
+from gestura.partial_json import PartialJson
 from gestura.parts import (
     DocumentPart,
     ImagePart,
@@ -43,6 +48,7 @@ from gestura.parts import (
 )
 from gestura.pricing import context_window, estimate_cost
 from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
+from gestura.response_formats import response_format
 from gestura.stages.think_tags import split_think_blocks
 from gestura.usage import TokenParts, TokenUsage, TokenUsageStatus
 
@@ -66,6 +72,9 @@ __all__ = [
     "Limits",
     "Message",
     "NamedTool",
+    "ObjectStream",
+    "ParsedAnswer",
+    "PartialJson",
     "ProtocolError",
     "ProviderSettings",
     "RefusalPart",
@@ -87,13 +96,17 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "TransportError",
+    "Unfit",
+    "UnfitAnswer",
     "assistant",
     "context_window",
     "document",
     "estimate_cost",
     "from_json",
     "image",
+    "load_config",
     "open_client",
+    "response_format",
     "schema_of",
     "split_think_blocks",
     "to_json",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import MappingProxyType
+from typing import Any, TypeVar, overload
 
 import trio
 
@@ -16,17 +17,20 @@ from gestura._actors.interrupt import Interrupt
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
-from gestura.answer import Answer
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.conversation import Prompt, Request, continuation
+from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.request_options import ResponseFormat
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
+
+T = TypeVar("T")
 
 
 class Client:
@@ -46,6 +50,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
@@ -58,10 +63,12 @@ class Client:
             provider: which of the configured providers to ask; the primary one unless told.
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
+            response_format: the shape that the answer shall have, as JSON: a class, a JSON Schema, or a
+                `ResponseFormat`; the request's own unless told. `ChunkStream.objects` reads such an answer.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
 
         Example:
             async with client.stream("Why is the sky blue?") as chunks:
@@ -73,7 +80,7 @@ class Client:
         send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
         counts = Counts()
         supervisor = Supervisor(
-            request=Request.of(prompt),
+            request=Request.of(prompt, response_format=response_format),
             names=list(dict.fromkeys((name, *self._config.fallback))),
             config=self._config.with_model(name, model) if model else self._config,
             providers=self._providers,
@@ -124,22 +131,74 @@ class Client:
             self._guards[name] = Guard(self._config.providers.get(name), trio.current_time())
         return self._guards[name]
 
+    @overload
     async def ask(
         self,
         prompt: Prompt,
         *,
+        response_format: None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> Answer: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: type[T],
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[T]: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: Mapping[str, Any] | ResponseFormat,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[dict[str, Any]]: ...
+
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: ResponseShape | None = None,
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
     ) -> Answer:
         """Ask, and wait for the whole answer. The arguments are those of `stream`.
 
+        Args:
+            prompt: as in `stream`.
+            response_format: what the answer shall be: the class of `answer.value`, or a JSON Schema, for a dict. (A
+                request's own format is not looked at here; `Answer.parse` makes a value of the answer.)
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
             StreamFailed: there is no whole answer; `ending` tells why.
+            UnfitAnswer: the answer is whole, and not what `response_format` says; `why` tells the reason.
         """
-        async with self.stream(prompt, provider=provider, model=model, token=token) as chunks:
-            return await chunks.collect()
+        async with self.stream(
+            prompt, provider=provider, model=model, token=token, response_format=response_format
+        ) as chunks:
+            answer = await chunks.collect()
+        match response_format:
+            case None:
+                return answer
+            case Mapping() | ResponseFormat():
+                return answer.parsed(dict[str, Any])
+            case _:
+                return answer.parsed(response_format)
 
     async def stream_into(
         self,
@@ -149,6 +208,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
     ) -> None:
         """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
@@ -161,13 +221,16 @@ class Client:
             provider: as in `stream`.
             model: as in `stream`.
             token: as in `stream`.
+            response_format: as in `stream`.
             raw: as in `stream`.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
         """
         with send:
-            async with self.stream(prompt, provider=provider, model=model, token=token, raw=raw) as chunks:
+            async with self.stream(
+                prompt, provider=provider, model=model, token=token, response_format=response_format, raw=raw
+            ) as chunks:
                 async for chunk in chunks:
                     try:
                         await send.send(chunk)
@@ -185,7 +248,7 @@ async def open_client(
     """Open a client, with its connections and its loop, for the length of the block.
 
     Args:
-        config: providers, keys, deadlines; from the environment unless given.
+        config: providers, keys, deadlines; from the configuration file and the environment unless given.
         transport: what opens HTTP requests, for tests and special networks; the default is the one that the
             configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
@@ -193,7 +256,10 @@ async def open_client(
     Raises:
         ConfigError: the configuration is wrong.
     """
-    config = config if config is not None else StreamingConfig.from_environment()
+    if config is None:
+        from gestura.config_file import load_config  # needed once, if at all
+
+        config = load_config()
     known = {**BUILTIN_PROVIDERS, **providers}
     if transport is not None:
         yield Client(config, transport, known)

@@ -74,7 +74,7 @@ class Answer(Message):
             raise UnfitAnswer(f"{words}: {error}", self, why) from error
 
     def parsed(self, type_: type[T]) -> ParsedAnswer[T]:
-        """This answer with its value. It raises what `parse` raises."""
+        """The same with its value. It raises what `parse` raises."""
         return ParsedAnswer(self.role, self.parts, done=self.done, value=self.parse(type_))
 
     def _unfit(self) -> tuple[Unfit, str]:

@@ -26,7 +26,11 @@ ResponseShape = type[Any] | Mapping[str, Any] | ResponseFormat
 
 
 def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
-    return tuple(value)
+    """Without what answers hold beside the message: a conversation can be compared, and written to JSON."""
+    return tuple(
+        Message(each.role, each.parts) if isinstance(each, Message) and type(each) is not Message else each
+        for each in value
+    )
 
 
 def _tools(value: Iterable[Tool]) -> tuple[Tool, ...]:
@@ -75,19 +79,25 @@ class Request:
         check(self)
 
     @classmethod
-    def of(cls, prompt: Prompt) -> Request:
+    def of(cls, prompt: Prompt, *, response_format: ResponseShape | None = None) -> Request:
         """A request from a prompt, a list of messages, or a request.
 
+        Args:
+            prompt: what is asked.
+            response_format: the shape that the answer shall have, instead of the request's own.
+
         Raises:
-            ConfigError: it is none of them, or it is empty.
+            ConfigError: it is none of them, or it is empty; or the format can be none.
         """
         match prompt:
-            case Request():
+            case Request() if response_format is None:
                 return prompt
+            case Request():
+                return attrs.evolve(prompt, response_format=response_format)
             case str():
-                return cls(messages=(user(prompt),))
+                return cls(messages=(user(prompt),), response_format=response_format)
             case [*messages] if all(isinstance(message, Message) for message in messages):
-                return cls(messages=messages)
+                return cls(messages=messages, response_format=response_format)
             case _:
                 raise ConfigError(
                     f"a prompt is a str, a list of gestura.Message or a gestura.Request, not {type(prompt).__name__}",
@@ -101,6 +111,8 @@ def continuation(request: Request, partial: Message | None) -> Request:
     What was shown becomes the model's own turn, and a turn of the user's asks it to go on. (To let the conversation end
     with the model's turn instead is refused by some providers, and read as complete by others.) The turn ends with the
     last text: tool calls have no results yet, and thinking counts only under its seal.
+
+    A provider that holds the model to a `response_format` would make it begin again, so it is told in words instead.
     """
     if partial is None:
         return request
@@ -109,7 +121,10 @@ def continuation(request: Request, partial: Message | None) -> Request:
         kept.pop()
     if not kept:
         return request
-    return attrs.evolve(request, messages=(*request.messages, assistant(*kept), user(GO_ON)))
+    words = GO_ON
+    if request.response_format is not None:
+        words += GO_ON_IN_JSON.format(msgspec.json.encode(request.response_format.schema).decode())
+    return attrs.evolve(request, messages=(*request.messages, assistant(*kept), user(words)), response_format=None)
 
 
 def _is_sealed(part: Part) -> bool:
@@ -120,6 +135,7 @@ GO_ON: Final = (
     "Your answer was interrupted. Go on exactly where it broke off: repeat nothing, comment on nothing, "
     "and begin with the very next character."
 )
+GO_ON_IN_JSON: Final = " Both pieces together have to be one JSON text that fits this schema: {}"
 
 Prompt = str | Sequence[Message] | Request
 """What `Client.stream` takes."""

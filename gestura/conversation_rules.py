@@ -179,7 +179,7 @@ def _check_pairing(messages: tuple[Message, ...]) -> None:
 
 def _check_all_answered(waiting: dict[str, str]) -> None:
     for call_id, path in waiting.items():
-        _refuse(path, f"the call {call_id!r} has no result; gestura.tool_result() makes one, for the message after it")
+        _refuse(path, f"the call {call_id!r} has no result; gestura.tool_result() makes one")
 
 
 def _located(path: str, message: Message, kind: type[_P]) -> Iterator[tuple[str, _P]]:

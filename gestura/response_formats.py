@@ -1,10 +1,10 @@
 """`response_format`: the shape that an answer shall have, from a Python type or from a JSON Schema.
 
-Providers hold a model to a schema in their own ways. OpenAI's strict mode is the narrowest: each object names all its
-keys and requires every one, and many keywords are not known to it (platform.openai.com, "Structured Outputs", "Supported
-schemas"). So the schema of a type is written that way for all of them: the model writes every field, and a default of
-the class counts only where a provider lets the model leave the field out. What strict mode can't say, such as a `dict`
-with free keys, is asked for without it. A schema of the user's own is sent as it is.
+Providers hold a model to a schema in their own ways. OpenAI's strict mode is the narrowest: an object names all its
+keys and requires each of them, and many keywords are unknown to it (see "Supported schemas" in OpenAI's guide to
+Structured Outputs). So the schema of a type is written that way, for all of them: the model writes every field, and a
+default of the class counts only where a provider lets the model leave the field out. What strict mode can't say, such
+as a `dict` with free keys, is asked for without it. A schema of the user's own is sent as it is.
 """
 
 from __future__ import annotations
@@ -89,11 +89,11 @@ def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for keyword, value in schema.items():
         match keyword, value:
-            case ("properties" | "$defs"), Mapping():
+            case (("properties" | "$defs"), Mapping()):
                 made[keyword] = {name: _strict(inner) for name, inner in value.items()}
             case "anyOf" | "prefixItems", list():
                 made[keyword] = [_strict(inner) for inner in value]
-            case ("items" | "additionalProperties"), Mapping():
+            case (("items" | "additionalProperties"), Mapping()):
                 made[keyword] = _strict(value)
             case "default", _:
                 pass
@@ -106,20 +106,17 @@ def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_strict(schema: object) -> bool:
     """Whether OpenAI's strict mode knows all that is in it. What is no schema is for the provider to refuse."""
+    if not isinstance(schema, Mapping) or not schema.keys() <= STRICT_KEYWORDS or not schema.keys() & SAYS_WHAT:
+        return False
     match schema:
-        case Mapping() if not schema.keys() <= STRICT_KEYWORDS or not schema.keys() & SAYS_WHAT:
-            return False
         case {"format": kind} if kind not in STRICT_FORMATS:
             return False
         case {"type": "object", "properties": Mapping() as names, "required": list() as required}:
-            is_closed = schema.get("additionalProperties") is False and len(names) == len(required)
-            return is_closed and all(name in required for name in names) and all(map(_is_strict, _inner(schema)))
+            if schema.get("additionalProperties") is not False or sorted(names) != sorted(map(str, required)):
+                return False
         case {"properties": _} | {"type": "object"}:
             return False
-        case Mapping():
-            return all(map(_is_strict, _inner(schema)))
-        case _:
-            return False
+    return all(map(_is_strict, _inner(schema)))
 
 
 def _inner(schema: Mapping[str, Any]) -> Iterator[object]:

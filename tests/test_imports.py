@@ -23,16 +23,17 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "usage"),
-    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "pricing"),
-    ("messages", "request_options", "type_shapes"),
+    ("delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
+    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing"),
+    ("config_file", "messages", "request_options", "type_shapes"),
     ("json_schema", "structuring"),
+    ("response_formats",),
     ("conversation_rules",),
     ("conversation",),
     ("chunks",),
     ("chunk_json",),
     ("answer", "stages", "transport"),
-    ("providers",),
+    ("object_stream", "providers"),
     ("_actors",),
     ("_stream", "transport._aiohttp_session", "transport._quick_loop"),
     ("transport._aiohttp_exchange",),

@@ -19,6 +19,7 @@ from gestura.cli.waiting import open_waiting_line
 from gestura.cli.word_wrap import wrapped
 from gestura.cli.wording import describe, describe_retry
 from gestura.config import ProviderSettings, StreamingConfig
+from gestura.config_file import load_config
 from gestura.conversation import Request
 from gestura.errors import InternalError
 from gestura.local import LocalModel, open_local_model
@@ -98,7 +99,7 @@ async def _ask(
 @asynccontextmanager
 async def _configuration(provider: str | None) -> AsyncIterator[StreamingConfig]:
     if provider != LOCAL:
-        yield StreamingConfig.from_environment()
+        yield load_config()
         return
     async with open_local_model() as model:
         yield StreamingConfig(primary=LOCAL, providers={LOCAL: local_settings(model)})

@@ -15,6 +15,7 @@ from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.word_wrap import wrapped
 from gestura.config import ProviderSettings, StreamingConfig
+from gestura.config_file import load_config
 from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
 from gestura.local import INSTALL, find_weights
@@ -56,8 +57,9 @@ def providers(as_json: bool) -> None:
 
     Nobody is asked, and no key is shown.
     """
-    config = StreamingConfig.from_environment()
-    for entry in (*(_entry(name, config) for name in VARIABLES), _local()):
+    config = load_config()
+    names = dict.fromkeys((*VARIABLES, *config.providers))
+    for entry in (*(_entry(name, config) for name in names), _local()):
         click.echo(_json(entry) if as_json else _line(entry))
 
 
