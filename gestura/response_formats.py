@@ -120,8 +120,10 @@ def _is_strict(schema: object) -> bool:
 
 
 def _inner(schema: Mapping[str, Any]) -> Iterator[object]:
-    for named in ("properties", "$defs"):
-        yield from dict(schema.get(named, {})).values()
-    yield from schema.get("anyOf", ())
+    for keyword in ("properties", "$defs"):
+        named = schema.get(keyword, {})
+        yield from named.values() if isinstance(named, Mapping) else (None,)
+    members = schema.get("anyOf", [])
+    yield from members if isinstance(members, list) else (None,)
     if "items" in schema:
         yield schema["items"]
