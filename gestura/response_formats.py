@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gestura.docstrings import read_docstring
 from gestura.errors import ConfigError, ErrorKind
 from gestura.json_schema import schema_of
 from gestura.request_options import ResponseFormat
@@ -56,15 +55,15 @@ def response_format(
     >>> response_format({"title": "Shopping list", "type": "object"}).name
     'Shopping_list'
     """
+    schema: Mapping[str, Any]
     if isinstance(shape, Mapping):
-        schema, title, words = shape, str(shape.get("title", "answer")), str(shape.get("description", ""))
+        schema, title = shape, str(shape.get("title", "answer"))
     else:
         schema, title = _strict(_schema_of(shape)), type_name(shape)
-        words = read_docstring(shape).description
     return ResponseFormat(
         name=re.sub(r"[^A-Za-z0-9_-]", "_", title)[:NAME_LENGTH] if name is None else name,
         schema=schema,
-        description=words if description is None else description,
+        description=str(schema.get("description", "")) if description is None else description,
         strict=_is_strict(schema) if strict is None else strict,
     )
 
