@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import decimal
 import json
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -127,6 +128,11 @@ class WithBytes:
 
 
 @attrs.frozen
+class WithDecimal:
+    price: decimal.Decimal
+
+
+@attrs.frozen
 class WithShort:
     word: Annotated[str, msgspec.Meta(max_length=3)]
 
@@ -142,6 +148,7 @@ class WithShort:
         (WithPair, False),
         (WithAnything, False),
         (WithBytes, False),
+        (WithDecimal, False),
         (WithShort, False),
         (dict[str, Any], False),
         ({"type": "object"}, False),
@@ -165,6 +172,7 @@ def test_a_schema_of_ones_own_is_sent_as_it_is() -> None:
     made = response_format(schema)
 
     assert ResponseFormat(name="Shopping_list", description="What to buy.", schema=before, strict=False) == made
+    assert "x" * 64 == response_format({"title": "x" * 65, "type": "object"}).name
 
 
 def test_all_of_it_can_be_told() -> None:

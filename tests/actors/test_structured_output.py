@@ -21,6 +21,7 @@ from gestura import (
     AfterOutput,
     Answer,
     CancellationToken,
+    ConfigError,
     Done,
     FinishReason,
     ObjectStream,
@@ -37,7 +38,7 @@ from gestura import (
     Unfit,
     UnfitAnswer,
 )
-from gestura.conversation import GO_ON
+from gestura.conversation import GO_ON, continuation
 from gestura.messages import Role
 from gestura.parts import RefusalPart, TextPart
 from gestura.testing import Break, Phase, ScriptedModel, Sending, Strike, reply, scripted_client
@@ -165,6 +166,21 @@ async def test_an_answer_that_is_no_value_says_why(answer: Any, why: Unfit, word
         assert error.answer == pickle.loads(pickle.dumps(error)).answer  # noqa: S301  # our own
 
 
+@pytest.mark.parametrize(
+    ("parts", "finish"),
+    [
+        ((TextPart(WRITTEN), RefusalPart("I can't.")), FinishReason.STOP),
+        ((TextPart(WRITTEN),), FinishReason.REFUSAL),
+    ],
+)
+def test_a_refusal_wins_over_what_was_written_before_it(parts: tuple[Any, ...], finish: FinishReason) -> None:
+    """Whether it is told in words or as the reason to stop."""
+    with pytest.raises(UnfitAnswer) as caught:
+        Answer(Role.ASSISTANT, parts, done=Done(finish_reason=finish)).parse(Recipe)
+
+    assert Unfit.REFUSED is caught.value.why
+
+
 async def test_a_value_that_is_whole_at_the_limit_is_a_value() -> None:
     """Some models go on with blanks until they are stopped."""
     async with scripted_client([reply(WRITTEN + " " * 50, finish=FinishReason.LENGTH)]) as client:
@@ -199,7 +215,6 @@ def test_any_answer_is_a_value_or_says_why(text: str, finish: FinishReason, othe
 
     assert Recipe("a", ()) == value
     assert not answer.refusal
-    assert FinishReason.REFUSAL is not finish
 
 
 # While it grows.
@@ -319,13 +334,22 @@ def goes_on(body: Any) -> Any:
     question = body["messages"][-1]["content"]
     if not question.startswith(GO_ON):
         return reply(WRITTEN, sending=LETTER_BY_LETTER)
-    assert "response_format" not in body
     assert '"required":["title","steps","minutes"]' in question
     return WRITTEN.removeprefix(body["messages"][-2]["content"])
 
 
+def test_the_rest_is_asked_for_in_words() -> None:
+    """A provider that holds the model to a format would make it begin again."""
+    request = gestura.Request(messages=[gestura.user("Hi")], response_format=SCHEMA)
+    rest = continuation(request, gestura.assistant(HALF))
+
+    assert rest.response_format is None
+    assert rest.messages[-1].text.startswith(GO_ON)
+    assert json.dumps(SCHEMA, separators=(",", ":")) in rest.messages[-1].text
+
+
 async def test_an_answer_that_is_continued_is_one_object(autojump_clock: MockClock) -> None:
-    """The rest is asked for in words: a provider that holds the model to a format would make it begin again."""
+    """Its pieces are read one behind the other."""
     model = ScriptedModel(goes_on, faults=[Strike(Phase.IN_TEXT, Break(), request=1)])
     async with scripted_client(model, config=settings(AfterOutput.CONTINUE)) as client:
         answer = await client.ask("Hi", response_format=Recipe)
@@ -374,3 +398,32 @@ async def test_each_answer_of_an_agents_turn_is_an_object_of_its_own() -> None:
 
     assert [json.loads(WRITTEN)] == await partials(objects)
     assert WRITTEN == (await objects.collect()).text
+
+
+@pytest.mark.parametrize(("shown", "title"), [([], "Pancakes"), ([Text("Let me look.")], "Waffles")])
+async def test_only_the_first_answer_of_an_agents_turn_goes_on(shown: list[gestura.StreamChunk], title: str) -> None:
+    """What was begun before the turn was paused is no part of a later answer."""
+    send, receive = trio.open_memory_channel[gestura.StreamChunk](9)
+    rest = WRITTEN[30:] if not shown else WRITTEN.replace("Pancakes", "Waffles")
+    with send:
+        for chunk in (gestura.AgentLoopIteration(3), *shown, gestura.AgentLoopIteration(4), Text(rest), Done()):
+            send.send_nowait(chunk)
+    parsed = await ObjectStream(receive, Recipe, begun=gestura.assistant(HALF)).collect()
+
+    assert title == parsed.value.title
+
+
+async def test_what_can_be_no_format_is_refused_before_anything_is_sent() -> None:
+    """At each door."""
+    model = ScriptedModel([])
+    send, _ = trio.open_memory_channel[gestura.StreamChunk](0)
+    async with scripted_client(model) as client:
+        with pytest.raises(ConfigError, match="response_format: int is no object"):
+            await client.ask("Hi", response_format=int)
+        with pytest.raises(ConfigError, match="response_format: int is no object"):
+            async with client.stream("Hi", response_format=int):
+                pass
+        with pytest.raises(ConfigError, match="response_format: int is no object"):
+            await client.stream_into("Hi", send, response_format=int)
+
+    assert not model.requests
