@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
@@ -14,6 +15,7 @@ from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
@@ -52,6 +54,7 @@ class Client:
         token: CancellationToken | None = None,
         response_format: ResponseShape | None = None,
         raw: bool = False,
+        record: str | Path | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -66,9 +69,12 @@ class Client:
             response_format: the shape that the answer shall have, as JSON: a class, a JSON Schema, or a
                 `ResponseFormat`; the request's own unless told. `ChunkStream.objects` reads such an answer.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
+            record: write what passes over the wire to this file, with its timing and without secrets; see
+                `gestura.recording`.
 
         Raises:
             ConfigError: the prompt is empty or none, or the format can be none.
+            OSError: the recording can't be written.
 
         Example:
             async with client.stream("Why is the sky blue?") as chunks:
@@ -91,7 +97,7 @@ class Client:
             counts=counts,
             raw=raw,
         )
-        with bare_errors():
+        with bare_errors(), recorded(supervisor, record):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(supervisor.serve)
                 with receive:

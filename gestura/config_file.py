@@ -43,7 +43,7 @@ from gestura.limits import Limits
 from gestura.strict_types import strict_converter
 from gestura.toml_lines import lines_of
 
-__all__ = ["CONFIG_VARIABLE", "LoadedConfig", "default_path", "load_config", "read_config"]
+__all__ = ["CONFIG_VARIABLE", "DEFAULT", "LoadedConfig", "default_path", "load_config", "read_config"]
 
 CONFIG_VARIABLE: Final = "GESTURA_CONFIG"
 """The environment variable that names the file."""
@@ -55,6 +55,7 @@ SECTIONS: Final = frozenset({"limits", "providers", "retry", "timeouts"})
 """The tables of the file beside those of providers, each read by itself, so that an error can name its place."""
 
 DEFAULT: Final = "default"
+"""The origin of what nobody said."""
 
 _T = TypeVar("_T")
 
@@ -165,6 +166,8 @@ class _Reader:
         providers = {}
         for name in (*VARIABLES, *(name for name in others if name not in VARIABLES)):
             path = name if name in self._table or name not in others else f"providers.{name}"
+            if path == f"providers.{name}" and name in VARIABLES:
+                self._refuse(path, f"{name} has a section of its own: [{name}]")
             section = self._table.get(name, others.get(name))
             settings = self._provider(name, path, section)
             if settings is not None:

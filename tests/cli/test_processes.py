@@ -34,7 +34,7 @@ SCENARIOS = [
         steps=(Text("Third time lucky."),),
         faults=(HttpError(status=503, times=1),),
     ),
-    Scenario(model="long", steps=(Text("word " * 100_000),), sending=Sending(characters_per_event=500)),
+    Scenario(model="long", steps=(Text("word " * 1_000_000),), sending=Sending(characters_per_event=500)),
 ]
 
 
