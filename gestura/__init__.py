@@ -8,7 +8,7 @@ The layers, each importing only what stands to its right: `cli`, `simulator` →
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
-from gestura.answer import Answer
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chat_dialect import ChatDialect
 from gestura.chunk_json import from_json, to_json
@@ -23,13 +23,19 @@ from gestura.errors import (
     ErrorKind,
     GesturaError,
     InternalError,
+    InvalidValue,
     LimitExceeded,
     ProtocolError,
     StreamFailed,
     TransportError,
+    Unfit,
+    UnfitAnswer,
 )
+from gestura.json_schema import schema_of
 from gestura.limits import Limits
 from gestura.messages import Message, Role, assistant, tool_result, user
+from gestura.object_stream import ObjectStream
+from gestura.partial_json import PartialJson
 from gestura.parts import (
     DocumentPart,
     ImagePart,
@@ -43,6 +49,7 @@ from gestura.parts import (
 )
 from gestura.pricing import context_window, estimate_cost
 from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
+from gestura.response_formats import response_format
 from gestura.stages.think_tags import split_think_blocks
 from gestura.usage import TokenParts, TokenUsage, TokenUsageStatus
 
@@ -62,10 +69,14 @@ __all__ = [
     "GesturaError",
     "ImagePart",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "Limits",
     "Message",
     "NamedTool",
+    "ObjectStream",
+    "ParsedAnswer",
+    "PartialJson",
     "ProtocolError",
     "ProviderSettings",
     "RefusalPart",
@@ -87,6 +98,8 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "TransportError",
+    "Unfit",
+    "UnfitAnswer",
     "assistant",
     "context_window",
     "document",
@@ -95,6 +108,8 @@ __all__ = [
     "image",
     "load_config",
     "open_client",
+    "response_format",
+    "schema_of",
     "split_think_blocks",
     "to_json",
     "tool_result",

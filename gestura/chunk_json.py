@@ -15,8 +15,10 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
+from cattrs.v import format_exception
 
 from gestura.chunks import StreamChunk
+from gestura.errors import ConfigError
 from gestura.parts import Part, ResultPart
 from gestura.request_options import NamedTool, Reasoning, ToolChoice
 from gestura.strict_types import strict_converter
@@ -75,6 +77,10 @@ def _bytes(value: Any, _kind: type) -> bytes:
 _converter = _make_converter()
 
 
+def _words(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
+
+
 def to_json(chunk: StreamChunk) -> dict[str, Any]:
     """The chunk as a JSON object, its kind under `"type"`.
 
@@ -100,7 +106,8 @@ def from_json(value: Any) -> StreamChunk:
     except KeyError as error:
         raise ValueError(f"not a stream chunk: unknown or missing type {error}") from None
     except cattrs.BaseValidationError as error:
-        raise ValueError(f"not a stream chunk: {'; '.join(cattrs.transform_error(error))}") from None
+        problems = "; ".join(cattrs.transform_error(error, format_exception=_words))
+        raise ValueError(f"not a stream chunk: {problems}") from None
     except TypeError:
         raise ValueError(f"not a stream chunk: expected an object, found {type(value).__name__}") from None
     return chunk
