@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 from pathlib import Path
 
@@ -21,14 +20,12 @@ class Leftovers:
 
     Args:
         trio_tasks: of this run.
-        asyncio_tasks: on any loop that still exists.
         threads: that live, but for those that Trio keeps for the next call.
         sockets: open ones; 0 where the system does not tell.
         files: open file descriptors of any kind; 0 where the system does not tell.
     """
 
     trio_tasks: int
-    asyncio_tasks: int
     threads: int
     sockets: int
     files: int
@@ -37,7 +34,6 @@ class Leftovers:
     def now(cls) -> Leftovers:
         return cls(
             trio_tasks=trio.lowlevel.current_statistics().tasks_living,
-            asyncio_tasks=sum(isinstance(each, asyncio.Task) and not each.done() for each in gc.get_objects()),
             threads=sum(not thread.name.startswith("Trio thread") for thread in threading.enumerate()),
             sockets=sum(target.startswith("socket:") for target in _open_files()),
             files=len(_open_files()),

@@ -201,4 +201,6 @@ class _Relay:
     async def _send_to_client(self, data: bytes) -> None:
         step = self._segment_bytes or len(data)
         for start in range(0, len(data), step):
+            if self._hangs:
+                await trio.sleep_forever()
             await self._client.send_all(data[start : start + step])

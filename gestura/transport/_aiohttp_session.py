@@ -23,6 +23,7 @@ import traceback
 import urllib.request
 import weakref
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -31,6 +32,7 @@ from yarl import URL
 
 from gestura.errors import ConfigError, GesturaError, InternalError, TransportError
 from gestura.transport import HttpRequest
+from gestura.transport._aiohttp_protocol import StrictProtocol
 
 __all__ = ["SLICE_BYTES", "Receiver", "Session", "log_stray_error"]
 
@@ -194,6 +196,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        self._factory = partial(StrictProtocol, loop=self._loop)  # type: ignore[assignment]  # of a subclass
         self._known: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
@@ -253,9 +256,11 @@ async def _read_body(
 
 
 def _refuse_compressed(response: aiohttp.ClientResponse) -> None:
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding.lower() not in ("", "identity"):
-        raise TransportError(f"the answer has the content encoding {encoding[:20]!r}, unasked", retryable=False)
+    for header, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        encoding = response.headers.get(header, plain)
+        if encoding.lower() not in ("", plain):
+            what = header.replace("-", " ").lower()
+            raise TransportError(f"the answer has the {what} {encoding[:20]!r}, unasked", retryable=False)
 
 
 def _refuse_reset(response: aiohttp.ClientResponse, protocol: aiohttp.client_proto.ResponseHandler | None) -> None:

@@ -7,6 +7,7 @@ answer "one two three four". `docs/reliability.md` shows the table.
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,10 @@ import attrs
 from faults.row import DONE, Ends, error, timeout
 
 from gestura.chunks import Text
+from gestura.config import ProviderSettings
+from gestura.conversation import Request
 from gestura.errors import ErrorKind
+from gestura.providers import BUILTIN_PROVIDERS
 from gestura.simulator.scenario import Scenario
 from gestura.simulator.voices import VOICES
 from gestura.testing import Break, CutOff, Hang, NetworkFault, Part, Rewrite, Wait
@@ -38,8 +42,6 @@ class NetworkRow:
         ending: how the stream ends.
         message: a pattern that the error's message has.
         segment_bytes: the most that the network carries at once.
-        connections: how many the client makes.
-        clean: nothing but the answer came over the connection, so it may serve another request.
     """
 
     fault: str
@@ -52,12 +54,17 @@ class NetworkRow:
 
 def place_of(word: str, kind: str = "openai_chat") -> int:
     """The number of the chunk that holds `word` of the answer; the simulator sends each event in a chunk."""
-    events = VOICES[kind].render(SCENARIO, {})
-    return next(number for number, event in enumerate(events, 1) if f'"{word}"'.encode() in event)
+    return next(number for number, event in enumerate(events_of(kind), 1) if f'"{word}"'.encode() in event)
 
 
+def events_of(kind: str) -> list[bytes]:
+    """What the simulator answers to "Hi"."""
+    asked = BUILTIN_PROVIDERS[kind](ProviderSettings(kind=kind, model="m", api_key="key")).ask(Request.of("Hi"))
+    return VOICES[kind].render(SCENARIO, json.loads(asked.body))
+
+
+EVENTS = events_of("openai_chat")
 THIRD = place_of(" three")
-EVENTS = VOICES["openai_chat"].render(SCENARIO, {})
 BODY_BYTES = sum(map(len, EVENTS))
 BYTES_OF_HALF = sum(map(len, EVENTS[: THIRD - 1]))
 
@@ -142,7 +149,7 @@ RESETS = [
 ]
 
 SILENCE = [
-    broken("half-open before the response", at(Part.REQUEST, Hang(), 1), ending=timeout("first_content")),
+    broken("half-open before the response", at(Part.HEAD, Hang(), 0), ending=timeout("first_content")),
     broken("half-open in the middle of the head", at(Part.HEAD, Hang()), ending=timeout("first_content")),
     broken("half-open after the head", at(Part.HEAD, Hang(), 1), ending=timeout("first_content")),
     broken("half-open in the middle of a chunk", at_third(Hang()), shown=HALF, ending=timeout("idle")),
@@ -161,7 +168,7 @@ FRAMING = [
     whole("a trailer after the last chunk", NetworkFault(Part.LAST_CHUNK, Rewrite(lambda _: b"0\r\nA: b\r\n\r\n"))),
     broken("a chunk that lacks its last bytes", third(lambda chunk: chunk[:-9]), shown=HALF),
     broken("a chunk longer than its size says", third(lambda chunk: resized(chunk, -9)), shown=HALF),
-    broken("a chunk shorter than its size says", third(lambda chunk: resized(chunk, 9)), shown=HALF),
+    broken("a chunk shorter than its size says", third(lambda chunk: resized(chunk, 9)), shown="one two three"),
     broken("a chunk whose size is no number", third(lambda chunk: b"xyz" + chunk), shown=HALF),
     broken("a chunk whose size is negative", third(lambda chunk: b"-" + chunk), shown=HALF),
     broken("a chunk whose size is beyond 64 bits", third(lambda chunk: b"f" * 20 + chunk), shown=HALF),
@@ -215,7 +222,7 @@ CONTENT = [
     broken(
         "compression as a transfer encoding",
         head(lambda head: head.replace(b"chunked", b"gzip, chunked")),
-        message="transfer encoding 'gzip",
+        message="transfer encoding 'gzip, chunked', unasked",
     ),
     broken(
         "an HTML page with status 200",
@@ -276,7 +283,7 @@ def network_markdown() -> str:
     lines = ["| fault | shown | ending |", "| --- | --- | --- |"]
     for section, of_section in NETWORK_TABLE.items():
         lines.append(f"| **{section}** | | |")
-        lines += [f"| {row.fault} | {row.shown or '–'} | {_words(row.ending)} |" for row in of_section]
+        lines += [f"| {row.fault} | {row.shown or 'nothing'} | {_words(row.ending)} |" for row in of_section]
     return "\n".join(lines) + "\n"
 
 
