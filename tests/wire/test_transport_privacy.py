@@ -221,11 +221,13 @@ async def test_a_tls_server_that_ignores_the_close_holds_nothing_up(open_transpo
         await over.wait()
 
     async with serve(answer_and_hang, tls=server_tls) as server:
-        async with open_transport() as transport:
-            async with transport.open(HttpRequest(url=server.url), on_connect=lambda: None) as response:
-                assert await response.receive_some() == b"data: one\n\n"
-                assert await ask(transport, server.url) == b"data: one\n\n"  # its connection is idle now
-                left = trio.current_time()
+        async with (
+            open_transport() as transport,
+            transport.open(HttpRequest(url=server.url), on_connect=lambda: None) as response,
+        ):
+            assert await response.receive_some() == b"data: one\n\n"
+            assert await ask(transport, server.url) == b"data: one\n\n"  # its connection is idle now
+            left = trio.current_time()
         assert trio.current_time() - left < 0.5
         over.set()
 
