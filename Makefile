@@ -21,7 +21,7 @@ LLMOCK := llmock==0.2.2
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
-.PHONY: demo test lint bench bench-quick local-model live-peers clean
+.PHONY: demo test lint soak bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
@@ -36,6 +36,11 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
+
+# Thousands of streams, random users and networks, and a count of what is left of them, over each transport in turn.
+# `make soak SOAK="--minutes 30 --transport thread --seed 7"` is another one.
+soak: $(VENV)/.installed
+	PYTHONPATH=tests $(BIN)/python -m soak $(SOAK)
 
 # The full one takes an hour and a half, on a machine that does nothing else; the quick one two minutes.
 bench: $(BENCH_VENV)/.installed

@@ -67,7 +67,10 @@ class FaultyProxy:
 
 @asynccontextmanager
 async def open_faulty_proxy(
-    url: str, faults: Iterable[NetworkFault] = (), *, segment_bytes: int | None = None
+    url: str,
+    faults: Iterable[NetworkFault] | Callable[[int], Iterable[NetworkFault]] = (),
+    *,
+    segment_bytes: int | None = None,
 ) -> AsyncIterator[FaultyProxy]:
     """A proxy before the server at `url`, for the length of the block. Leaving it closes all connections.
 
@@ -75,7 +78,7 @@ async def open_faulty_proxy(
 
     Args:
         url: `http://host:port`, and whatever path.
-        faults: what goes wrong.
+        faults: what goes wrong; or a function that gives what befalls the first connection, the second, … (1, 2, …).
         segment_bytes: the most that is sent to a client at once; one byte makes the network as slow as it can be.
 
     Raises:
@@ -87,11 +90,12 @@ async def open_faulty_proxy(
     host, port = server.hostname, server.port or 80
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     proxy = FaultyProxy(server._replace(netloc=f"127.0.0.1:{listener.socket.getsockname()[1]}").geturl())
-    plan = tuple(faults)
+    plan = faults if callable(faults) else tuple(faults)
 
     async def relay(client: trio.SocketStream) -> None:
         number = proxy._opened()  # noqa: SLF001  # the same module
-        due = [fault for fault in plan if fault.connection in (None, number)]
+        planned = plan(number) if callable(plan) else plan
+        due = [fault for fault in planned if fault.connection in (None, number)]
         async with client:
             await _Relay(client, due, segment_bytes, proxy._closed).run(host, port)  # noqa: SLF001
 
