@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from gestura._actors.redaction import redactor_of_events
 from gestura.limits import Limits
 from gestura.providers import Provider
 from gestura.stages import Stage
@@ -41,7 +42,7 @@ def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Se
     decoder = provider.decoder()
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
-        StageActor(WIRE_DECODER, RawEvents(decoder) if raw else decoder),
+        StageActor(WIRE_DECODER, RawEvents(decoder, redactor_of_events(provider.settings)) if raw else decoder),
     ]
     if tags := provider.think_tags:
         parser = ThinkTagParser(tags, starts_inside=provider.settings.starts_thinking)

@@ -163,7 +163,7 @@ class _Relay:
     async def _send_requests(
         self, receive: trio.MemoryReceiveChannel[bytes], server: trio.SocketStream, relay: trio.CancelScope
     ) -> None:
-        with receive, suppress(trio.BrokenResourceError):
+        with receive, suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             goes_on = await self._play(Part.REQUEST, await receive.receive(), server.send_all)
             while goes_on:
                 await server.send_all(await receive.receive())

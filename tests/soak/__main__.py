@@ -208,6 +208,7 @@ async def open_world(seed: int) -> AsyncIterator[list[str]]:
         while not line.endswith(b"\n"):
             line += await world.stdout.receive_some() or b"\n"
         yield json.loads(line)
+        assert world.poll() is None, "the providers have crashed"
     with trio.CancelScope(shield=True):
         world.kill()
         await world.wait()

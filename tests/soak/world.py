@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import sys
 from functools import partial
@@ -72,7 +73,7 @@ async def serve(seed: int) -> None:
         sys.stdout.write(json.dumps(urls) + "\n")
         sys.stdout.flush()
         nursery.start_soon(_forget, simulator.requests)
-        await trio.to_thread.run_sync(sys.stdin.buffer.read, abandon_on_cancel=True)
+        await trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())).receive_some()
         nursery.cancel_scope.cancel()
 
 

@@ -5,6 +5,7 @@ A proxy that does what networks do stands between the client and the simulator.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -39,7 +40,7 @@ from gestura.testing import (
     open_faulty_proxy,
 )
 
-KEY = "sk-canary-0123456789"
+SECRETS = {"api_key": "sk-Canary-0123456789", "headers": {"X-Team": "Canary-too"}}
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 
 PASSES = 0.25
@@ -56,7 +57,7 @@ def config(
 ) -> StreamingConfig:
     return StreamingConfig(
         primary="a",
-        providers={"a": ProviderSettings(kind=kind, model="m", api_key=KEY, base_url=url)},
+        providers={"a": ProviderSettings(kind=kind, model="m", base_url=url, **SECRETS)},
         retry=RetryPolicy(max_attempts=attempts, initial_delay=0.001),
         timeouts=Timeouts(first_content=PASSES, idle=PASSES) if passes else Timeouts(),
         transport=transport,
@@ -88,8 +89,11 @@ async def converse(
 
 
 @pytest.mark.parametrize("row", [row for _, row in network_rows()], ids=[name for name, _ in network_rows()])
-async def test_a_row_of_the_network_table(row: NetworkRow, transport_name: TransportName) -> None:
-    """Over each transport, what is shown and how it ends is as the row says; the error's words show no key."""
+async def test_a_row_of_the_network_table(
+    row: NetworkRow, transport_name: TransportName, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Over each transport, what is shown and how it ends is as the row says; nothing that is told shows a secret."""
+    caplog.set_level(logging.DEBUG)
     passes = row.ending.kind is ErrorKind.TIMEOUT
     chunks = await converse(
         lambda url: config(url, transport_name, passes=passes), row.strikes, segment_bytes=row.segment_bytes
@@ -104,7 +108,7 @@ async def test_a_row_of_the_network_table(row: NetworkRow, transport_name: Trans
         assert row.shown == (ending.partial.text if ending.partial else "")
         assert ending.message.startswith("a /v1/chat/completions") or ending.kind is ErrorKind.TRUNCATED
         assert matches(row, ending.message), ending.message
-    assert KEY not in repr(chunks)
+    assert "Canary" not in repr(chunks) + caplog.text
 
 
 def test_the_page_holds_the_network_table() -> None:
