@@ -64,7 +64,7 @@ _BY_STATUS: Final = {
     401: ErrorKind.AUTHENTICATION,
     402: ErrorKind.QUOTA,
     403: ErrorKind.AUTHENTICATION,
-    499: ErrorKind.SERVER,  # "cancelled", and not by us, who read it
+    499: ErrorKind.CONNECTION,  # "cancelled by the client", and not by us, who read it: by something on the way
     503: ErrorKind.OVERLOADED,
     529: ErrorKind.OVERLOADED,
 }
