@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from types import MappingProxyType
 
 import trio
@@ -13,6 +14,7 @@ from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
@@ -47,6 +49,7 @@ class Client:
         model: str | None = None,
         token: CancellationToken | None = None,
         raw: bool = False,
+        record: str | Path | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -59,9 +62,12 @@ class Client:
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
+            record: write what passes over the wire to this file, with its timing and without secrets; see
+                `gestura.recording`.
 
         Raises:
             ConfigError: the prompt is empty or none.
+            OSError: the recording can't be written.
 
         Example:
             async with client.stream("Why is the sky blue?") as chunks:
@@ -84,7 +90,7 @@ class Client:
             counts=counts,
             raw=raw,
         )
-        with bare_errors():
+        with bare_errors(), recorded(supervisor, record):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(supervisor.serve)
                 with receive:
@@ -185,7 +191,7 @@ async def open_client(
     """Open a client, with its connections and its loop, for the length of the block.
 
     Args:
-        config: providers, keys, deadlines; from the environment unless given.
+        config: providers, keys, deadlines; from the configuration file and the environment unless given.
         transport: what opens HTTP requests, for tests and special networks; the default is the one that the
             configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
@@ -193,7 +199,10 @@ async def open_client(
     Raises:
         ConfigError: the configuration is wrong.
     """
-    config = config if config is not None else StreamingConfig.from_environment()
+    if config is None:
+        from gestura.config_file import load_config  # needed once, if at all
+
+        config = load_config()
     known = {**BUILTIN_PROVIDERS, **providers}
     if transport is not None:
         yield Client(config, transport, known)

@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 import attrs
 from attrs.validators import ge, in_, le, optional
 
-from gestura.environment import VARIABLES
+from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
 
@@ -190,22 +190,20 @@ class StreamingConfig:
         Raises:
             ConfigError: a key is not one; the message names its provider.
         """
-
-        def value(variable: str) -> str:
-            return environment.get(variable, "").strip()
-
         providers, told = {}, []
         for name, variables in VARIABLES.items():
-            key = next(filter(None, map(value, variables.api_key)), "")
-            base_url, model = value(variables.base_url), value(variables.model)
-            if variables.needs_key and not key:
+            values = {setting: value for setting, (value, _variable) in told_by(environment, name).items()}
+            if variables.needs_key and "api_key" not in values:
                 continue
             try:
                 providers[name] = ProviderSettings(
-                    kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
+                    kind=name,
+                    model=values.get("model", variables.default_model),
+                    api_key=values.get("api_key", ""),
+                    base_url=values.get("base_url"),
                 )
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from error
-            if key or base_url or model:
+            if values:
                 told.append(name)
         return cls(primary=next(iter(told), "openai"), providers=providers)

@@ -23,12 +23,16 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "usage"),
-    ("agent_chunks", "cancellation", "config", "conversation", "pricing"),
+    ("delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
+    ("agent_chunks", "cancellation", "config", "parts", "pricing"),
+    ("config_file", "messages", "request_options"),
+    ("conversation_rules",),
+    ("conversation",),
     ("chunks",),
     ("chunk_json",),
     ("answer", "stages", "transport"),
-    ("providers",),
+    ("recording",),
+    ("providers", "transport.recording"),
     ("_actors",),
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),

@@ -20,26 +20,22 @@ import attrs
 
 from gestura.config import ProviderSettings
 from gestura.errors import Fault
+from gestura.recording import HIDDEN, SHORTEST_SECRET
 
-__all__ = ["log_bug", "redact", "redact_fault", "redactor_of_events"]
-
-HIDDEN: Final = "[hidden]"
-
-SHORTEST_SECRET: Final = 8
-"""Characters. What is shorter keeps no secret, and stands in many an innocent word."""
+__all__ = ["log_bug", "redact", "redact_fault", "redactor_of_events", "secrets_of"]
 
 _CREDENTIAL: Final = re.compile("auth|key|token|secret|password|cookie", re.IGNORECASE)
 
 
 def redact(words: str, settings: Iterable[ProviderSettings]) -> str:
     """`words`, without the secrets of any of `settings`."""
-    return _redactor(_secrets(settings))(words)
+    return _redactor(secrets_of(settings))(words)
 
 
 def redactor_of_events(settings: ProviderSettings) -> Callable[[str], str]:
     """What takes the key out of a provider's events. Words of other headers stand in many an innocent event."""
     headers = {name: value for name, value in settings.headers.items() if _CREDENTIAL.search(name)}
-    return _redactor(_secrets([attrs.evolve(settings, headers=headers)]))
+    return _redactor(secrets_of([attrs.evolve(settings, headers=headers)]))
 
 
 def redact_fault(fault: Fault, settings: ProviderSettings | None) -> Fault:
@@ -71,7 +67,8 @@ def _redactor(secrets: Iterable[str]) -> Callable[[str], str]:
     return partial(pattern.sub, HIDDEN)
 
 
-def _secrets(settings: Iterable[ProviderSettings]) -> Iterator[str]:
+def secrets_of(settings: Iterable[ProviderSettings]) -> Iterator[str]:
+    """The keys and the words of headers that must not be told, as they are, as in a URL, and in base64."""
     for each in settings:
         words = (word for value in each.headers.values() for word in (value, *value.split()))
         for secret in filter(None, (each.api_key, *(word for word in words if len(word) >= SHORTEST_SECRET))):

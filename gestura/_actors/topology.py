@@ -10,7 +10,8 @@ import attrs
 from gestura._actors.redaction import redactor_of_events
 from gestura.limits import Limits
 from gestura.providers import Provider
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
+from gestura.stages.joining import TextJoiner
 from gestura.stages.raw import RawEvents
 from gestura.stages.think_tags import ThinkTagParser
 from gestura.stages.tool_calls import ToolCallAssembler
@@ -39,10 +40,14 @@ def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Se
         limits: how much to hold.
         raw: show the provider's own events beside what is made of them.
     """
-    decoder = provider.decoder()
+    decoder: Stage[Any, Any] = provider.decoder()
+    decoder = RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, TextJoiner())
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
-        StageActor(WIRE_DECODER, RawEvents(decoder, redactor_of_events(provider.settings)) if raw else decoder),
+        StageActor(
+            WIRE_DECODER,
+            RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, TextJoiner()),
+        ),
     ]
     if tags := provider.think_tags:
         parser = ThinkTagParser(tags, starts_inside=provider.settings.starts_thinking)

@@ -21,14 +21,16 @@ import msgspec
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, ProtocolError
 from gestura.limits import Limits
 from gestura.providers._anthropic_events import Block, Counts, Event, EventDelta, Message, OutputDetails
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._translation import joined_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
+from gestura.request_options import Sampling
 from gestura.stages import Stage
 from gestura.stages.deltas import (
     Anomaly,
@@ -46,6 +48,9 @@ from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
 
 __all__ = ["AnthropicDecoder", "AnthropicMessages"]
+
+WIRE: Final = "anthropic"
+"""Whose the seals on reasoning are."""
 
 API_VERSION: Final = "2023-06-01"
 """The shape of answers that this file reads. A header of the settings' own goes before it."""
@@ -119,7 +124,7 @@ def request_body(request: Request, settings: ProviderSettings) -> dict[str, Any]
     sampling = request.sampling
     budget = settings.thinking_budget_tokens
     optional = {
-        "system": request.system,
+        "system": joined_text(request.system) or None,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "stop_sequences": list(sampling.stop) or None,
@@ -237,10 +242,10 @@ class AnthropicDecoder(WireDecoder):
                 if block.thinking:
                     out.append(Thinking(block.thinking))
                 if block.signature:
-                    out.append(Signature(block.signature))
+                    out.append(Signature(block.signature, sealed_by=WIRE))
             case "redacted_thinking":
                 if block.data:
-                    out.append(Signature(block.data, redacted=True))
+                    out.append(Signature(block.data, redacted=True, sealed_by=WIRE))
             case "tool_use":
                 self._calls[index] = _OpenCall(self._calls_begun, _json_text(block.input or {}))
                 out.append(ToolCallFragment(index=self._calls_begun, id=block.id, name=block.name))
@@ -261,7 +266,7 @@ class AnthropicDecoder(WireDecoder):
                     out.append(Thinking(delta.thinking))
             case "signature_delta":
                 if delta.signature:
-                    out.append(Signature(delta.signature))
+                    out.append(Signature(delta.signature, sealed_by=WIRE))
             case "input_json_delta":
                 # No call is open at the index of a server tool.
                 if delta.partial_json and (call := self._calls.get(index)):

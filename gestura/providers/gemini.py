@@ -19,14 +19,16 @@ import msgspec
 
 from gestura.chunks import FinishReason, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Role, Sampling
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault
 from gestura.limits import Limits
+from gestura.messages import Role
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
+from gestura.request_options import Sampling
 from gestura.stages import Stage
 from gestura.stages.deltas import (
     Anomaly,
@@ -63,6 +65,9 @@ FINISH_REASONS: Final = {
     "FINISH_REASON_UNSPECIFIED": FinishReason.UNKNOWN,
 }
 """Google's words (`Candidate.FinishReason`) that we have a term for; `MALFORMED_FUNCTION_CALL` and such are `OTHER`."""
+
+WIRE: Final = "gemini"
+"""Whose the seals on thoughts and calls are."""
 
 _ROLES: Final = {Role.USER: "user", Role.ASSISTANT: "model"}
 
@@ -124,13 +129,10 @@ def model_path(model: str) -> str:
 def request_body(request: Request) -> dict[str, Any]:
     """The JSON body. What the request leaves open is left out; objects in `extra` are merged with ours."""
     body: dict[str, Any] = {
-        "contents": [
-            {"role": _ROLES[message.role], "parts": [{"text": part.text} for part in message.parts]}
-            for message in request.messages
-        ]
+        "contents": [{"role": _ROLES[message.role], "parts": [{"text": message.text}]} for message in request.messages]
     }
-    if request.system is not None:
-        body["systemInstruction"] = {"parts": [{"text": request.system}]}
+    if request.system:
+        body["systemInstruction"] = {"parts": [{"text": part.text} for part in request.system]}
     if generation := _generation_config(request.sampling):
         body["generationConfig"] = generation
     if request.tools:
@@ -282,7 +284,7 @@ class GeminiDecoder(WireDecoder):
         if part.text:
             out.append(Thinking(part.text) if part.thought else Text(part.text))
         if part.thought_signature:
-            out.append(Signature(part.thought_signature))
+            out.append(Signature(part.thought_signature, sealed_by=WIRE))
         if part == _EMPTY_PART:
             out.append(Anomaly(Oddity.UNKNOWN_EVENT))
 
@@ -299,6 +301,7 @@ class GeminiDecoder(WireDecoder):
             arguments=_json_text({} if call.args is None else call.args),
             complete=True,
             signature=signature or None,
+            sealed_by=WIRE if signature else None,
         )
 
 

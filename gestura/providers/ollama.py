@@ -26,6 +26,7 @@ from gestura.conversation import Request
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._translation import joined_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.providers.waiting import WaitingWords
@@ -149,8 +150,8 @@ def _dialled(name: str) -> str:
 def request_body(request: Request, settings: ProviderSettings) -> dict[str, Any]:
     """The JSON body. What the request leaves open is left out; extra `options` are put beside those of the sampling."""
     messages = [{"role": message.role.value, "content": message.text} for message in request.messages]
-    if request.system is not None:
-        messages.insert(0, {"role": "system", "content": request.system})
+    if request.system:
+        messages.insert(0, {"role": "system", "content": joined_text(request.system)})
     sampling = request.sampling
     asked = {
         "temperature": sampling.temperature,

@@ -13,6 +13,7 @@ that ends with neither is truncated.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 import attrs
@@ -25,6 +26,7 @@ from gestura.errors import ProtocolError
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._translation import joined_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.stages import Stage
@@ -100,8 +102,8 @@ class OpenAIChat:
 def request_body(request: Request, model: str) -> dict[str, Any]:
     """The JSON body. What the request leaves open is left out."""
     messages = [{"role": message.role.value, "content": message.text} for message in request.messages]
-    if request.system is not None:
-        messages.insert(0, {"role": "system", "content": request.system})
+    if request.system:
+        messages.insert(0, {"role": "system", "content": joined_text(request.system)})
     sampling = request.sampling
     optional = {
         "temperature": sampling.temperature,
@@ -242,24 +244,29 @@ class ChatDecoder(WireDecoder):
     def _read_choice(self, choice: _Choice, out: list[Delta]) -> None:
         before = len(out)
         if delta := choice.delta:
-            if reasoning := delta.reasoning_content or delta.reasoning or _reasoning_text(delta.reasoning_details):
+            reasoning = delta.reasoning_content or delta.reasoning
+            if not reasoning and delta.reasoning_details:
+                reasoning = _reasoning_text(delta.reasoning_details)
+            if reasoning:
                 out.append(Thinking(reasoning))
-            if isinstance(delta.content, list):
-                out.extend(_parts(delta.content))
+            if isinstance(delta.content, str):
+                if delta.content:
+                    out.append(Text(delta.content))
             elif delta.content:
-                out.append(Text(delta.content))
+                out.extend(_parts(delta.content))
             if delta.refusal:
                 self._refused = True
                 out.append(Refusal(delta.refusal))
-            for position, call in enumerate(delta.tool_calls or ()):
-                out.append(_fragment(call, position))
+            if delta.tool_calls:
+                out.extend(map(_fragment, delta.tool_calls, count()))
         if word := choice.finish_reason:
             reason = FINISH_REASONS.get(word.lower(), FinishReason.OTHER)
             if self._refused and reason is FinishReason.STOP:
                 reason = FinishReason.REFUSAL
             self._finish = Finish(reason, word)
             out.append(self._finish)
-        self._answering = self._answering or len(out) > before
+        if len(out) > before:
+            self._answering = True
         if choice.usage:
             _read_usage(choice.usage, out)
 
@@ -286,9 +293,9 @@ def _is_text(piece: dict[str, Any]) -> bool:
     return piece.get("type") == "text" and isinstance(piece.get("text"), str)
 
 
-def _reasoning_text(details: list[Any] | None) -> str:
+def _reasoning_text(details: list[Any]) -> str:
     """The readable entries of `reasoning_details`; encrypted ones have nothing to show."""
-    texts = (detail.get("text") or detail.get("summary") for detail in details or () if isinstance(detail, dict))
+    texts = (detail.get("text") or detail.get("summary") for detail in details if isinstance(detail, dict))
     return "".join(text for text in texts if isinstance(text, str))
 
 

@@ -18,9 +18,10 @@ import msgspec
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Message, Request, Role
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, ProtocolError
 from gestura.limits import Limits
+from gestura.messages import Message, Role
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._responses_events import (
@@ -34,6 +35,7 @@ from gestura.providers._responses_events import (
     ResponseUsage,
 )
 from gestura.providers._responses_items import Aliases, Call, CallDirectory, ToldParts
+from gestura.providers._translation import joined_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.stages import Stage
@@ -56,6 +58,9 @@ __all__ = ["OpenAIResponses", "ResponsesDecoder"]
 
 BETWEEN_PARTS: Final = "\n\n"
 """What stands between two parts of reasoning: each is a paragraph of its own, often with a heading."""
+
+WIRE: Final = "openai_responses"
+"""Whose the seals on reasoning are."""
 
 INCOMPLETE_REASONS: Final = {
     "max_output_tokens": FinishReason.LENGTH,
@@ -109,7 +114,7 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
             kind=ErrorKind.BAD_REQUEST,
         )
     optional = {
-        "instructions": request.system,
+        "instructions": joined_text(request.system) or None,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_output_tokens": sampling.max_output_tokens,
@@ -270,7 +275,9 @@ class ResponsesDecoder(WireDecoder):
         if item.encrypted_content and is_new:
             self._parts.add(aliases, "encrypted_content", 0)
             self._told.add(Signature)
-            out.append(Signature(_sealed(item), redacted=not any(part.text for part in (*summary, *content))))
+            out.append(
+                Signature(_sealed(item), redacted=not any(part.text for part in (*summary, *content)), sealed_by=WIRE)
+            )
 
     # Function calls.
 

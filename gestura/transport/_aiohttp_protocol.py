@@ -1,4 +1,4 @@
-"""aiohttp's protocol of a connection, made to forget no answer, and to believe none that nobody asked for.
+"""aiohttp's protocol of a connection, made to forget no answer, to believe none that nobody asked for, and to be quick.
 
 A server may end an answer badly in the very read that brought its beginning: with a chunk that is none, or with bytes
 behind the end. aiohttp then drops all of the read, the good part too. So a head is parsed by itself.
@@ -6,6 +6,8 @@ behind the end. aiohttp then drops all of the read, the good part too. So a head
 And a server may send a response more than it was asked for. aiohttp gives the connection back to the pool when the last
 answer ends, and finds the surplus there: it would be the answer to the next request, whosever that is (RFC 9112,
 section 9.2, has the client close such a connection). So bytes behind an answer end the connection.
+
+And it takes up parsing and reading again after every chunk that was read, paused or not. Here only where it was paused.
 """
 
 from __future__ import annotations
@@ -14,16 +16,26 @@ from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["StrictProtocol"]
+__all__ = ["ResponseProtocol"]
 
 END_OF_HEAD: Final = b"\r\n\r\n"
 
 
-class StrictProtocol(ResponseHandler):
+class ResponseProtocol(ResponseHandler):
     """Made by a connector for each of its connections."""
 
     _has_head = False
     _has_answer = False
+    _is_paused = False
+
+    def pause_reading(self) -> None:
+        self._is_paused = True
+        super().pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            super().resume_reading(resume_parser)
 
     def set_response_params(self, **params: Any) -> None:
         """A request is about to be sent."""

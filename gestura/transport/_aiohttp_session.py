@@ -32,7 +32,7 @@ from yarl import URL
 
 from gestura.errors import ConfigError, GesturaError, InternalError, TransportError
 from gestura.transport import HttpRequest
-from gestura.transport._aiohttp_protocol import StrictProtocol
+from gestura.transport._aiohttp_protocol import ResponseProtocol
 
 __all__ = ["SLICE_BYTES", "Receiver", "Session", "log_stray_error"]
 
@@ -196,7 +196,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._factory = partial(StrictProtocol, loop=self._loop)  # type: ignore[assignment]  # of a subclass
+        self._factory: Any = partial(ResponseProtocol, loop=self._loop)
         self._known: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:

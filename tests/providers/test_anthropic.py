@@ -14,10 +14,12 @@ from strategies import cuts
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking, ToolCallArgs, ToolCallEnd, ToolCallStart
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
 from gestura.limits import Limits
+from gestura.messages import assistant, user
 from gestura.providers.anthropic import DEFAULT_MAX_TOKENS, FINISH_REASONS, AnthropicDecoder, AnthropicMessages
+from gestura.request_options import Sampling, Tool
 from gestura.simulator import Comment, Scenario, Sending, StreamError, ToolCall
 from gestura.simulator.voices.anthropic import AnthropicVoice
 from gestura.stages import fuse
@@ -265,12 +267,12 @@ STOP = {"type": "message_stop"}
         (delta("text_delta", text="Hi"), [Text("Hi")]),
         (delta("text_delta", text=""), []),
         (start("thinking", thinking="", signature=""), []),
-        (start("thinking", thinking="hm", signature="s"), [Thinking("hm"), Signature("s")]),
+        (start("thinking", thinking="hm", signature="s"), [Thinking("hm"), Signature("s", sealed_by="anthropic")]),
         (delta("thinking_delta", thinking="hm"), [Thinking("hm")]),
         (delta("thinking_delta", thinking=""), []),
-        (delta("signature_delta", signature="s"), [Signature("s")]),
+        (delta("signature_delta", signature="s"), [Signature("s", sealed_by="anthropic")]),
         (delta("signature_delta", signature=""), []),
-        (start("redacted_thinking", data="c2VjcmV0"), [Signature("c2VjcmV0", redacted=True)]),
+        (start("redacted_thinking", data="c2VjcmV0"), [Signature("c2VjcmV0", redacted=True, sealed_by="anthropic")]),
         (start("redacted_thinking", data=""), []),
         (delta("citations_delta", citation={"type": "page_location", "cited_text": "x"}), []),
         (start("server_tool_use", id="srvtoolu_1", name="web_search", input={"query": "x"}), []),
@@ -602,7 +604,7 @@ def test_an_answer_that_reached_its_limit_is_no_overflow():
         (delta("text_delta", text="Hi", signature=5), [STRANGE, Text("Hi")]),
         (delta("text_delta", index="0", text="Hi"), [STRANGE, Text("Hi")]),
         (start("text", text="Hi", input=[1]), [STRANGE, Text("Hi")]),
-        (start("thinking", thinking=["hm"], signature="s"), [STRANGE, Signature("s")]),
+        (start("thinking", thinking=["hm"], signature="s"), [STRANGE, Signature("s", sealed_by="anthropic")]),
         (start("redacted_thinking", data=5), [STRANGE]),
         (start("fallback", to="b"), [STRANGE]),
         (tool(input="{}", id=5), [STRANGE, ToolCallFragment(index=0, name="f")]),

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, LimitExceeded, ProtocolError
 from gestura.limits import Limits
+from gestura.messages import assistant, user
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.gemini import FINISH_REASONS, Gemini, GeminiDecoder, request_body
+from gestura.request_options import Sampling, Tool
 from gestura.simulator import Comment, Scenario, Sending, StreamError, ToolCall
 from gestura.simulator.voices.gemini import GeminiVoice
 from gestura.stages import fuse
@@ -258,13 +260,13 @@ def _data(each: Any) -> str:
         ([{"thought": True}], []),
         ([said("Hi", thought=False)], [Text("Hi")]),
         ([said("hm", thought=True), said("Hi")], [Thinking("hm"), Text("Hi")]),
-        ([said("Hi", thoughtSignature="c2ln")], [Text("Hi"), Signature("c2ln")]),
-        ([said("hm", thought=True, thoughtSignature="c2ln")], [Thinking("hm"), Signature("c2ln")]),
-        ([said("", thoughtSignature="c2ln")], [Signature("c2ln")]),
-        ([{"thoughtSignature": "c2ln"}], [Signature("c2ln")]),
+        ([said("Hi", thoughtSignature="c2ln")], [Text("Hi"), Signature("c2ln", sealed_by="gemini")]),
+        ([said("hm", thought=True, thoughtSignature="c2ln")], [Thinking("hm"), Signature("c2ln", sealed_by="gemini")]),
+        ([said("", thoughtSignature="c2ln")], [Signature("c2ln", sealed_by="gemini")]),
+        ([{"thoughtSignature": "c2ln"}], [Signature("c2ln", sealed_by="gemini")]),
         ([said("Hi", thoughtSignature="")], [Text("Hi")]),
         ([{"executableCode": {"language": "PYTHON", "code": "1"}}], []),
-        ([{"executableCode": {"code": "1"}, "thoughtSignature": "c2ln"}], [Signature("c2ln")]),
+        ([{"executableCode": {"code": "1"}, "thoughtSignature": "c2ln"}], [Signature("c2ln", sealed_by="gemini")]),
         ([{"codeExecutionResult": {"outcome": "OUTCOME_OK"}}], []),
         ([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}], []),
         ([{"fileData": {"fileUri": "gs://x"}}], []),
@@ -290,7 +292,7 @@ def fragment(index: int, arguments: str = "{}", **fields: Any) -> ToolCallFragme
         (called(args=None), fragment(0)),
         (called(), fragment(0)),
         (called(id="c"), fragment(0, id="c")),
-        (called() | {"thoughtSignature": "c2ln"}, fragment(0, signature="c2ln")),
+        (called() | {"thoughtSignature": "c2ln"}, fragment(0, signature="c2ln", sealed_by="gemini")),
         (called() | {"thoughtSignature": ""}, fragment(0)),
         (called(args={"n": 10**30}), fragment(0, '{"n":1000000000000000000000000000000}')),
         (called(args='{"a": 1}'), fragment(0, '{"a": 1}')),

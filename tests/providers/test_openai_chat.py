@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from gestura.chunks import FinishReason, Refusal, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
+from gestura.messages import assistant, user
 from gestura.providers.openai_chat import FINISH_REASONS, ChatDecoder, OpenAIChat, request_body
+from gestura.request_options import Sampling, Tool
 from gestura.stages.deltas import (
     Anomaly,
     Finish,
@@ -107,7 +109,7 @@ def test_extra_fields_pass_through_and_win():
     [
         ({"user": object()}, "object"),
         ({"user": "\ud800"}, "surrogate"),
-        ({1j: "x"}, "complex|key"),
+        ({1j: "x"}, "extra: a mapping"),
     ],
 )
 def test_what_json_cannot_express_is_the_users_mistake(extra, reason):

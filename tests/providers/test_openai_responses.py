@@ -31,11 +31,13 @@ from responses_events import (
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking, ToolCallArgs, ToolCallStart
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
+from gestura.messages import assistant, user
 from gestura.providers import BUILTIN_PROVIDERS
 from gestura.providers._responses_items import LONGEST_ID, MOST_PARTS
 from gestura.providers.openai_responses import OpenAIResponses, ResponsesDecoder, request_body
+from gestura.request_options import Sampling, Tool
 from gestura.stages.deltas import Anomaly, Finish, Frame, ModelName, Oddity, Terminal, ToolCallFragment, Usage
 from gestura.testing import merged, run_inline
 from gestura.usage import TokenUsage
