@@ -44,10 +44,7 @@ def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Se
     decoder = RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, TextJoiner())
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
-        StageActor(
-            WIRE_DECODER,
-            RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, TextJoiner()),
-        ),
+        StageActor(WIRE_DECODER, decoder),
     ]
     if tags := provider.think_tags:
         parser = ThinkTagParser(tags, starts_inside=provider.settings.starts_thinking)
