@@ -41,7 +41,7 @@ lint: $(VENV)/.installed
 # `make package PACKAGE_PYTHONS="python3.11 python3.13"`
 package: $(VENV)/.package
 	rm -rf build/dist build/bare
-	$(VENV)/package/bin/python -m build --outdir build/dist
+	$(VENV)/package/bin/python -m build --no-isolation --outdir build/dist
 	$(BIN)/python tests/packaging build/dist build/bare $(PACKAGE_PYTHONS)
 
 # Known holes in what is installed for development, our requirements included, and in the oldest versions that they allow.

@@ -155,7 +155,12 @@ SILENCE = [
     broken("half-open in the middle of a chunk", at_third(Hang()), shown=HALF, ending=timeout("idle")),
     whole("half-open in the middle of the last chunk", at(Part.LAST_CHUNK, Hang())),
     whole("half-open after the end", at(Part.LAST_CHUNK, Hang(), 1)),
-    whole("stalls in the head, in a chunk and before the end", at(Part.HEAD, Wait(0.02)), at_third(Wait(0.02))),
+    whole(
+        "stalls in the head, in a chunk and before the end",
+        at(Part.HEAD, Wait(0.02)),
+        at_third(Wait(0.02)),
+        at(Part.LAST_CHUNK, Wait(0.02), 0),
+    ),
     whole("segments of 1 byte", segment_bytes=1),
     whole("segments of 7 bytes, and a stall in a chunk", at_third(Wait(0.02)), segment_bytes=7),
 ]

@@ -53,7 +53,7 @@ def requirements_of(wheel: Path) -> list[str]:
 def check(python: str, environment: Path, what: Sequence[str]) -> str:
     """Install `what` into a new environment, let it stream, and tell what it did that with."""
     run([python, "-m", "venv", str(environment)])
-    run([str(environment / "bin" / "python"), "-m", "pip", "-qq", "install", *what])
+    run([str(environment / "bin" / "python"), "-m", "pip", "-qq", "install", "--no-compile", *what])
     return run([str(environment / "bin" / "python"), "-I", "-W", "error", "-W", KNOWN_WARNING, str(SMOKE)])
 
 
