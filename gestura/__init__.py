@@ -10,6 +10,7 @@ from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
+from gestura.chat_dialect import ChatDialect
 from gestura.chunk_json import from_json, to_json
 from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
 from gestura.chunks import __all__ as _chunk_names
@@ -51,6 +52,7 @@ __all__ = [
     "AfterOutput",
     "Answer",
     "CancellationToken",
+    "ChatDialect",
     "ChunkStream",
     "Client",
     "ConfigError",

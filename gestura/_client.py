@@ -14,6 +14,7 @@ from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.observed import ObservedOutlet, observed
 from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
@@ -24,6 +25,7 @@ from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
 from gestura.conversation import Prompt, Request, continuation
 from gestura.errors import ConfigError
+from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.transport import Transport
@@ -34,8 +36,15 @@ __all__ = ["Client", "open_client"]
 class Client:
     """Asks language models. Made by `open_client`; any number of streams at once, from any task of its `trio.run`."""
 
-    def __init__(self, config: StreamingConfig, transport: Transport, providers: Mapping[str, ProviderFactory]) -> None:
+    def __init__(
+        self,
+        config: StreamingConfig,
+        transport: Transport,
+        providers: Mapping[str, ProviderFactory],
+        observer: Observer | None = None,
+    ) -> None:
         self._config = config
+        self._observer = observer
         self._transport = transport
         self._providers = providers
         self._guards: dict[str, Guard] = {}
@@ -85,12 +94,12 @@ class Client:
             providers=self._providers,
             transport=self._transport,
             guard_of=self._guard_of,
-            outlet=Outlet(send, counts),
+            outlet=Outlet(send, counts) if self._observer is None else ObservedOutlet(send, counts),
             interrupt=Interrupt(token),
             counts=counts,
             raw=raw,
         )
-        with bare_errors(), recorded(supervisor, record):
+        with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(supervisor.serve)
                 with receive:
@@ -187,6 +196,7 @@ async def open_client(
     *,
     transport: Transport | None = None,
     providers: Mapping[str, ProviderFactory] = MappingProxyType({}),
+    observer: Observer | None = None,
 ) -> AsyncIterator[Client]:
     """Open a client, with its connections and its loop, for the length of the block.
 
@@ -195,6 +205,7 @@ async def open_client(
         transport: what opens HTTP requests, for tests and special networks; the default is the one that the
             configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
+        observer: who watches the streams; `gestura.opentelemetry.OpenTelemetry()` is one.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -205,11 +216,11 @@ async def open_client(
         config = load_config()
     known = {**BUILTIN_PROVIDERS, **providers}
     if transport is not None:
-        yield Client(config, transport, known)
+        yield Client(config, transport, known, observer)
         return
     load_price_list()  # slow to import, like aiohttp below: here it holds up no stream
     async with _open_transport(config.transport) as opened:
-        yield Client(config, opened, known)
+        yield Client(config, opened, known, observer)
 
 
 def _open_transport(name: TransportName | None) -> AbstractAsyncContextManager[Transport]:

@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 import attrs
 from attrs.validators import ge, in_, le, optional
 
+from gestura.chat_dialect import ChatDialect
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
@@ -48,8 +49,9 @@ class ProviderSettings:
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
         think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
             to the provider.
-        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024; `None` leaves
-            it to the provider.
+        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024, where a request
+            says nothing of `reasoning`; `None` leaves it to the provider.
+        dialect: how a server of Chat Completions differs from OpenAI's own.
     """
 
     kind: str
@@ -65,6 +67,7 @@ class ProviderSettings:
     starts_thinking: bool = False
     think: bool | None = None
     thinking_budget_tokens: int | None = attrs.field(default=None, validator=optional(ge(1024)))
+    dialect: ChatDialect = attrs.field(factory=ChatDialect)
 
     @api_key.validator
     def _check_api_key(self, _attribute: object, value: str) -> None:

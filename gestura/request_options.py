@@ -21,12 +21,14 @@ class Tool:
         description: what it does and when to call it, for the model.
         parameters: a JSON Schema of type `object`.
         cache: asks the provider to keep all tools up to and including this one; see `gestura.parts`.
+        strict: whether the provider shall hold the model to the schema, where it can; `None` leaves it to the provider.
     """
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "object", "properties": {}})
     cache: CacheTime | None = None
+    strict: bool | None = None
 
 
 @attrs.frozen

@@ -23,7 +23,7 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
+    ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
     ("agent_chunks", "cancellation", "config", "parts", "pricing"),
     ("config_file", "messages", "request_options"),
     ("conversation_rules",),
@@ -31,8 +31,8 @@ LAYERS = (
     ("chunks",),
     ("chunk_json",),
     ("answer", "stages", "transport"),
-    ("recording",),
-    ("providers", "transport.recording"),
+    ("observing", "recording"),
+    ("opentelemetry", "providers", "transport.recording"),
     ("_actors",),
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),
@@ -75,6 +75,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
+    "opentelemetry": {"opentelemetry"},
 }
 # A pure room never waits, reads no clock, rolls no dice and opens nothing.
 PURE = {"stages", "providers"}
@@ -155,7 +156,7 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "pydantic"} | {
+    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "opentelemetry", "pydantic"} | {
         f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
     }
     program = "import sys, gestura; print(*sys.modules)"
