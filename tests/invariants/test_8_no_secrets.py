@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import re
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +16,9 @@ from urllib.parse import quote
 
 import pytest
 import trio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from scripting import ANSWER, THRICE, answers, config, delta, event, provider, run_virtually, text
 from trio.testing import MockClock
 
@@ -23,6 +27,7 @@ from gestura.chunk_json import to_json
 from gestura.config import ProviderSettings, Timeouts
 from gestura.errors import ConfigError, StreamFailed, TransportError
 from gestura.limits import Limits
+from gestura.opentelemetry import OpenTelemetry
 from gestura.providers import BUILTIN_PROVIDERS, Provider
 from gestura.providers.openai_chat import OpenAIChat
 from gestura.stages import Stage
@@ -139,7 +144,7 @@ def assert_locals_tell_nothing(error: BaseException) -> None:
 async def drive(
     transport: Any, made: Mapping[str, Callable[[ProviderSettings], Provider]] = MappingProxyType({}), **changes: Any
 ) -> list[object]:
-    """All that a stream and a whole answer tell of themselves."""
+    """All that a stream and a whole answer tell of themselves; their recording and their spans, too."""
     plain: dict[str, Any] = {
         "providers": {"a": settings("a"), "b": settings("b")},
         "limits": Limits(max_frame_bytes=1000),
@@ -147,8 +152,26 @@ async def drive(
     }
     configured = config(**(plain | changes))
     told: list[object] = [configured, configured.providers["a"]]
-    async with gestura.open_client(configured, transport=transport, providers=made) as client:
-        async with client.stream("Hi", raw=True) as stream:
+    spans = InMemorySpanExporter()
+    tracing = TracerProvider()
+    tracing.add_span_processor(SimpleSpanProcessor(spans))
+    with tempfile.NamedTemporaryFile() as recording:
+        told += await _drive(configured, transport, made, OpenTelemetry(tracer_provider=tracing), recording.name)
+        told.append(recording.read().decode())
+    tracing.shutdown()
+    return [*told, *(span.to_json() for span in spans.get_finished_spans())]
+
+
+async def _drive(
+    configured: gestura.StreamingConfig,
+    transport: Any,
+    made: Mapping[str, Callable[[ProviderSettings], Provider]],
+    observer: OpenTelemetry,
+    recording: str,
+) -> list[object]:
+    told: list[object] = []
+    async with gestura.open_client(configured, transport=transport, providers=made, observer=observer) as client:
+        async with client.stream("Hi", raw=True, record=recording) as stream:
             chunks = [chunk async for chunk in stream]
             told += [client, stream, chunks, [to_json(chunk) for chunk in chunks], stream.statistics(), stream.ending]
         try:

@@ -5,9 +5,10 @@ Imports nothing but what gestura requires, and none of it from a source tree.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import trio
@@ -16,7 +17,7 @@ import gestura
 from gestura.simulator import open_simulator
 from gestura.testing import scripted_client
 
-SHOWN = ("aiohttp", "attrs", "cattrs", "click", "msgspec", "multidict", "rich", "trio", "trio-asyncio", "yarl")
+REQUIRED = sorted(re.split("[<>=;! ]", each)[0] for each in requires("gestura") or () if "extra" not in each)
 
 
 async def main() -> None:
@@ -39,5 +40,5 @@ if __name__ == "__main__":
     trio.run(main)
     for command in (["--version"], ["providers"]):
         subprocess.run([Path(sys.executable).with_name("gestura"), *command], check=True, stdout=subprocess.DEVNULL)
-    found = ", ".join(f"{name} {version(name)}" for name in SHOWN)
+    found = ", ".join(f"{name} {version(name)}" for name in REQUIRED)
     sys.stdout.write(f"Python {sys.version.split()[0]}: {found}\n")
