@@ -81,7 +81,13 @@ class Ollama:
             headers["Authorization"] = f"Bearer {settings.api_key}"
         sends_secrets = bool(settings.api_key or settings.headers)
         return HttpRequest(
-            url=endpoint_url(ollama_base_url(settings.base_url or ""), "", "api/chat", sends_secrets=sends_secrets),
+            url=endpoint_url(
+                ollama_base_url(settings.base_url or ""),
+                "",
+                "api/chat",
+                sends_secrets=sends_secrets,
+                allow_plain_http=settings.allow_plain_http,
+            ),
             headers=headers,
             body=encoded(ollama_body(request, settings)),
         )
