@@ -30,6 +30,8 @@ class ProviderSettings:
         api_key: never shown by `repr`. Blank for servers that need none.
         base_url: where it is; `None` is the provider's own.
         headers: further request headers; not shown by `repr`, as they may hold secrets.
+        context_window: how many tokens a conversation may hold there, where that is less than what is known of the model:
+            the usage that is told is a share of it. `None` is what `gestura.context_window` knows.
         max_concurrent_streams: so many streams of a client ask this provider at once; others wait their turn, in order.
         requests_per_minute: so many requests a client makes in a minute; others wait.
         tokens_per_minute: no request while the answers of the last minute took more.
@@ -47,6 +49,7 @@ class ProviderSettings:
     api_key: str = attrs.field(default="", repr=False)
     base_url: str | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    context_window: int | None = attrs.field(default=None, validator=optional(ge(1)))
     max_concurrent_streams: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 
 import click
@@ -16,18 +15,14 @@ from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
 from gestura.cli.streams import columns_of, is_styled, write_out
 from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
 from gestura.cli.waiting import open_waiting_line
+from gestura.cli.whom import open_configuration
 from gestura.cli.word_wrap import wrapped
 from gestura.cli.wording import describe, describe_retry
-from gestura.config import ProviderSettings, StreamingConfig
 from gestura.conversation import Request
 from gestura.errors import InternalError
-from gestura.local import LocalModel, open_local_model
 from gestura.messages import user
 
-__all__ = ["LOCAL", "ask", "local_settings"]
-
-LOCAL = "local"
-"""The provider name of the model that gestura starts itself."""
+__all__ = ["ask"]
 
 
 @click.command()
@@ -76,10 +71,10 @@ async def _ask(
     request: Request, provider: str | None, model: str | None, view: View, token: CancellationToken
 ) -> Ending:
     async with (
-        _configuration(provider) as config,
+        open_configuration(provider, model) as config,
         open_client(config) as client,
-        open_waiting_line(f"waiting for {provider or config.primary}") as waiting,
-        client.stream(request, provider=provider, model=model, token=token) as chunks,
+        open_waiting_line(f"waiting for {config.primary}") as waiting,
+        client.stream(request, model=model, token=token) as chunks,
     ):
         async for chunk in chunks:
             match chunk:
@@ -93,17 +88,3 @@ async def _ask(
             if isinstance(chunk, Ending):
                 return chunk
     raise InternalError("a stream had no ending")
-
-
-@asynccontextmanager
-async def _configuration(provider: str | None) -> AsyncIterator[StreamingConfig]:
-    if provider != LOCAL:
-        yield StreamingConfig.from_environment()
-        return
-    async with open_local_model() as model:
-        yield StreamingConfig(primary=LOCAL, providers={LOCAL: local_settings(model)})
-
-
-def local_settings(model: LocalModel) -> ProviderSettings:
-    """How a client reaches the model on this machine."""
-    return ProviderSettings(kind="openai_chat", model=model.model, api_key=model.api_key, base_url=model.url)
