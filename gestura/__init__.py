@@ -6,8 +6,10 @@ The layers, each importing only what stands to its right: `cli`, `simulator` →
 """
 
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
+from gestura._agent.run import AgentRun
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
+from gestura.agent_options import Denied, RunLimits
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
 from gestura.chunk_json import from_json, to_json
@@ -21,11 +23,13 @@ from gestura.errors import (
     ErrorKind,
     GesturaError,
     InternalError,
+    InvalidValue,
     LimitExceeded,
     ProtocolError,
     StreamFailed,
     TransportError,
 )
+from gestura.json_schema import schema_of
 from gestura.limits import Limits
 from gestura.messages import Message, Role, assistant, tool_result, user
 from gestura.parts import (
@@ -42,34 +46,42 @@ from gestura.parts import (
 from gestura.pricing import context_window, estimate_cost
 from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
 from gestura.stages.think_tags import split_think_blocks
+from gestura.tool_schemas import ProviderToolSchemas
+from gestura.tools import FunctionTool, tool
 from gestura.usage import TokenParts, TokenUsage, TokenUsageStatus
 
 __all__ = [
     *_chunk_names,
     "ActorStatistics",
     "AfterOutput",
+    "AgentRun",
     "Answer",
     "CancellationToken",
     "ChunkStream",
     "Client",
     "ConfigError",
     "Delivery",
+    "Denied",
     "DocumentPart",
     "ErrorKind",
+    "FunctionTool",
     "GesturaError",
     "ImagePart",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "Limits",
     "Message",
     "NamedTool",
     "ProtocolError",
     "ProviderSettings",
+    "ProviderToolSchemas",
     "RefusalPart",
     "Request",
     "ResponseFormat",
     "RetryPolicy",
     "Role",
+    "RunLimits",
     "Sampling",
     "StreamFailed",
     "StreamStatistics",
@@ -91,8 +103,10 @@ __all__ = [
     "from_json",
     "image",
     "open_client",
+    "schema_of",
     "split_think_blocks",
     "to_json",
+    "tool",
     "tool_result",
     "user",
 ]

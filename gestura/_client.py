@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from types import MappingProxyType
+from typing import Final
 
+import attrs
 import trio
 
 from gestura._actors.forwarder import Outlet
@@ -15,18 +18,26 @@ from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
+from gestura._agent.calls import ToolRunner
+from gestura._agent.run import AgentRun
+from gestura._agent.turn import Turn
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
+from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
 from gestura.conversation import Prompt, Request, continuation
-from gestura.errors import ConfigError
+from gestura.errors import ConfigError, ErrorKind
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.request_options import Tool
+from gestura.tools import FunctionTool, ToolSource, as_tools
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
+
+DEFAULT_LIMITS: Final = RunLimits()
 
 
 class Client:
@@ -111,9 +122,9 @@ class Client:
         Raises:
             ConfigError: `paused` holds no request; one that a stream ended with does.
         """
-        if paused.request is None:
-            raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
-        request = continuation(paused.request, paused.partial)
+        if paused.tool_results is not None:
+            raise ConfigError("paused.tool_results: an agent's turn goes on with Client.run(paused, …)")
+        request, _ = _taken_up(paused)
         if provider in (None, paused.provider):
             provider, model = paused.provider, model or paused.model
         async with self.stream(request, provider=provider, model=model, token=token) as chunks:
@@ -140,6 +151,83 @@ class Client:
         """
         async with self.stream(prompt, provider=provider, model=model, token=token) as chunks:
             return await chunks.collect()
+
+    @asynccontextmanager
+    async def run(
+        self,
+        prompt: Prompt | Paused,
+        *,
+        tools: ToolSource = (),
+        limits: RunLimits = DEFAULT_LIMITS,
+        confirm: Confirm | None = None,
+        compact: Compact | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+        raw: bool = False,
+    ) -> AsyncIterator[AgentRun]:
+        """Let the model work with tools until it is done: its answers and the work of the tools, as one stream.
+
+        Each answer begins with an `AgentLoopIteration` and is complete with a `StepDone`. The calls of an answer are
+        run side by side, and each leads to a `ToolCallResult` or a `ToolBlocked`. A tool that fails, takes too long or
+        is called wrongly gives the model an error to read. The one ending has the usage of all answers.
+
+        Leaving the block, cancelling and pausing stop running tools, too; see `tool` for those in threads. A turn that
+        was paused goes on with `run(paused, …)`, where calls that have no result yet are run (again, if they had
+        begun).
+
+        Args:
+            prompt: a string, a list of messages, a `Request`, or the `Paused` that a turn ended with.
+            tools: each a function, with or without `@tool`, or a `Tool`; beside those of the request, and instead of
+                those of the same name. A call of a plain `Tool` ends the turn, and its result is yours to give.
+            limits: how far the turn may go.
+            confirm: is asked before each call of a tool with `confirm=True`.
+            compact: is given a request that is longer than the context window, and gives a shorter one, which is asked
+                once; without it, or where that is too long as well, the turn ends with `ContextOverflow`.
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+            raw: as in `stream`.
+
+        Raises:
+            ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
+
+        Example:
+            async with client.run("Shall I need an umbrella in Oslo?", tools=[get_weather]) as run:
+                async for chunk in run:
+                    ...
+            history += run.messages
+        """
+        request, paused_in = _taken_up(prompt)
+        if isinstance(prompt, Paused) and provider in (None, prompt.provider):
+            provider, model = prompt.provider, model or prompt.model
+        request = _with_tools(request, as_tools(tools))
+        functions = {tool.name: tool for tool in request.tools if isinstance(tool, FunctionTool)}
+        if confirm is None and (unasked := [name for name, tool in functions.items() if tool.confirm]):
+            raise ConfigError(f"tools: {unasked[0]!r} asks for confirmation; give confirm=", kind=ErrorKind.BAD_REQUEST)
+        send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
+        counts = Counts()
+        outlet = Outlet(send, counts)
+        turn = Turn(
+            request=request,
+            ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw),
+            runner=ToolRunner(functions, limits, confirm, outlet),
+            users_own=frozenset(tool.name for tool in request.tools) - set(functions),
+            limits=limits,
+            compact=compact,
+            outlet=outlet,
+            interrupt=Interrupt(token),
+            counts=counts,
+            paused_in=paused_in,
+            provider=provider or self._config.primary,
+            model=model,
+        )
+        with bare_errors():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(turn.serve)
+                with receive:
+                    yield AgentRun(receive, turn)
+                nursery.cancel_scope.cancel()
 
     async def stream_into(
         self,
@@ -173,6 +261,23 @@ class Client:
                         await send.send(chunk)
                     except trio.BrokenResourceError:
                         return
+
+
+def _taken_up(prompt: Prompt | Paused) -> tuple[Request, Paused | None]:
+    """What to ask, and the ending of a turn whose tools are to be run first."""
+    if not isinstance(prompt, Paused):
+        return Request.of(prompt), None
+    if prompt.request is None:
+        raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
+    if prompt.tool_results is not None:
+        return prompt.request, prompt
+    return continuation(prompt.request, prompt.partial), None
+
+
+def _with_tools(request: Request, tools: Sequence[Tool]) -> Request:
+    names = {tool.name for tool in tools}
+    kept = [tool for tool in request.tools if tool.name not in names]
+    return attrs.evolve(request, tools=(*kept, *tools)) if tools else request
 
 
 @asynccontextmanager

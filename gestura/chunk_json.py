@@ -19,6 +19,7 @@ from cattrs.strategies import configure_tagged_union
 from gestura.chunks import StreamChunk
 from gestura.parts import Part, ResultPart
 from gestura.request_options import NamedTool, Reasoning, ToolChoice
+from gestura.strict_types import strict_converter
 
 __all__ = ["from_json", "to_json"]
 
@@ -28,16 +29,13 @@ def _tag(chunk_class: type) -> str:
 
 
 def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=False)
+    converter = strict_converter(unknown_keys=True)
 
     def without_empty_fields(cls: type) -> Any:
         always: Any = {f.name: override(omit_if_default=False) for f in attrs.fields(cls) if f.metadata.get("always")}
         return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **always)
 
     converter.register_unstructure_hook_factory(attrs.has, without_empty_fields)
-    for kind in (str, bool, int):
-        converter.register_structure_hook(kind, _of_exactly)
-    converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bytes, _bytes)
     converter.register_structure_hook(ToolChoice | None, _tool_choice)
     converter.register_structure_hook(Reasoning | None, _reasoning)
@@ -45,12 +43,6 @@ def _make_converter() -> cattrs.Converter:
     for union in (ResultPart, Part, StreamChunk):  # each is made of those before it
         configure_tagged_union(union, converter, tag_name="type", tag_generator=_tag)
     return converter
-
-
-def _of_exactly(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
-    return value
 
 
 def _tool_choice(value: Any, _kind: object) -> ToolChoice | None:
@@ -78,12 +70,6 @@ def _bytes(value: Any, _kind: type) -> bytes:
         return base64.b64decode(value, validate=True)
     except (TypeError, ValueError):
         raise TypeError("expected bytes in base64") from None
-
-
-def _number(value: Any, _kind: type) -> float:
-    if type(value) not in (int, float):
-        raise TypeError(f"expected a number, found {type(value).__name__}")
-    return float(value)
 
 
 _converter = _make_converter()

@@ -22,6 +22,7 @@ __all__ = [
     "Fault",
     "GesturaError",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "ProtocolError",
     "StreamFailed",
@@ -69,7 +70,7 @@ class ErrorKind(enum.Enum):
     """The provider sent what its wire format does not allow."""
 
     LIMIT = "limit"
-    """The provider sent more than a limit of ours admits."""
+    """The provider sent more than a limit of ours admits, or an agent's turn went on for longer than one does."""
 
     INTERNAL = "internal"
     """A bug in gestura, or in a stage a user brought."""
@@ -108,6 +109,10 @@ class ConfigError(GesturaError):
     def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.NOT_CONFIGURED) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class InvalidValue(GesturaError):
+    """What a model wrote is not of the type that it was asked for. The message, for the model, tells each place."""
 
 
 class ProtocolError(GesturaError):

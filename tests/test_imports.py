@@ -23,12 +23,14 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "usage"),
-    ("agent_chunks", "cancellation", "config", "parts", "pricing"),
-    ("messages", "request_options"),
+    ("delivery", "environment", "errors", "limits", "strict_types", "usage"),
+    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "pricing"),
+    ("messages", "request_options", "type_shapes"),
+    ("json_schema", "structuring", "tool_schemas"),
+    ("tools",),
     ("conversation_rules",),
     ("conversation",),
-    ("chunks",),
+    ("agent_options", "chunks"),
     ("chunk_json",),
     ("answer", "stages", "transport"),
     ("providers",),
@@ -36,6 +38,7 @@ LAYERS = (
     ("_stream", "transport._aiohttp_session", "transport._quick_loop"),
     ("transport._aiohttp_exchange",),
     ("transport._aiohttp", "transport._aiohttp_thread"),
+    ("_agent",),
     ("_client",),
     ("gestura",),  # the public names, in `__init__`
     ("local", "simulator"),
@@ -55,6 +58,7 @@ ONLY_IN = {
         "transport._aiohttp_thread",
         "transport._quick_loop",
         "_actors",
+        "_agent",
         "_stream",
         "_client",
         "cli",
