@@ -16,6 +16,7 @@ from gestura.chunk_json import from_json, to_json
 from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
 from gestura.chunks import __all__ as _chunk_names
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
+from gestura.config_file import load_config
 from gestura.conversation import Request
 from gestura.delivery import Delivery
 from gestura.errors import (
@@ -102,6 +103,7 @@ __all__ = [
     "estimate_cost",
     "from_json",
     "image",
+    "load_config",
     "open_client",
     "schema_of",
     "split_think_blocks",

@@ -290,7 +290,7 @@ async def open_client(
     """Open a client, with its connections and its loop, for the length of the block.
 
     Args:
-        config: providers, keys, deadlines; from the environment unless given.
+        config: providers, keys, deadlines; from the configuration file and the environment unless given.
         transport: what opens HTTP requests, for tests and special networks; the default is the one that the
             configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
@@ -298,7 +298,10 @@ async def open_client(
     Raises:
         ConfigError: the configuration is wrong.
     """
-    config = config if config is not None else StreamingConfig.from_environment()
+    if config is None:
+        from gestura.config_file import load_config  # needed once, if at all
+
+        config = load_config()
     known = {**BUILTIN_PROVIDERS, **providers}
     if transport is not None:
         yield Client(config, transport, known)

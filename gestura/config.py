@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import attrs
 from attrs.validators import ge, in_, le, optional
 
-from gestura.environment import VARIABLES
+from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
 
@@ -30,8 +30,8 @@ class ProviderSettings:
         api_key: never shown by `repr`. Blank for servers that need none.
         base_url: where it is; `None` is the provider's own.
         headers: further request headers; not shown by `repr`, as they may hold secrets.
-        context_window: how many tokens a conversation may hold there, where that is less than what is known of the model:
-            the usage that is told is a share of it. `None` is what `gestura.context_window` knows.
+        context_window: how many tokens a conversation may hold there, where a server has made less room than the model
+            has; the share of it that is told as used goes by this. `None` is what `gestura.context_window` knows.
         max_concurrent_streams: so many streams of a client ask this provider at once; others wait their turn, in order.
         requests_per_minute: so many requests a client makes in a minute; others wait.
         tokens_per_minute: no request while the answers of the last minute took more.
@@ -168,22 +168,20 @@ class StreamingConfig:
         Raises:
             ConfigError: a key is not one; the message names its provider.
         """
-
-        def value(variable: str) -> str:
-            return environment.get(variable, "").strip()
-
         providers, told = {}, []
         for name, variables in VARIABLES.items():
-            key = next(filter(None, map(value, variables.api_key)), "")
-            base_url, model = value(variables.base_url), value(variables.model)
-            if variables.needs_key and not key:
+            values = {setting: value for setting, (value, _variable) in told_by(environment, name).items()}
+            if variables.needs_key and "api_key" not in values:
                 continue
             try:
                 providers[name] = ProviderSettings(
-                    kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
+                    kind=name,
+                    model=values.get("model", variables.default_model),
+                    api_key=values.get("api_key", ""),
+                    base_url=values.get("base_url"),
                 )
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from error
-            if key or base_url or model:
+            if values:
                 told.append(name)
         return cls(primary=next(iter(told), "openai"), providers=providers)

@@ -23,9 +23,9 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "strict_types", "usage"),
+    ("delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
     ("agent_chunks", "cancellation", "config", "docstrings", "parts", "pricing"),
-    ("messages", "request_options", "type_shapes"),
+    ("config_file", "messages", "request_options", "type_shapes"),
     ("json_schema", "structuring", "tool_schemas"),
     ("tools",),
     ("conversation_rules",),

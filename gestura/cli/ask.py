@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import click
 
 from gestura._client import open_client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Cancelled, Done, Ending, RetryAttempt, Status
+from gestura.cli.configuration import config_option
 from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
 from gestura.cli.streams import columns_of, is_styled, write_out
 from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
@@ -30,6 +32,7 @@ __all__ = ["ask"]
 @click.option("--provider", metavar="NAME", help="Which provider to ask; `local` starts a small model on this machine.")
 @click.option("--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told.")
 @click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one tagged JSON chunk per line, the ending last.")
 @click.pass_context
 def ask(
@@ -38,6 +41,7 @@ def ask(
     provider: str | None,
     model: str | None,
     system: str | None,
+    config_path: Path | None,
     as_json: bool,
 ) -> None:
     """Ask a model, and show the answer as it comes.
@@ -48,7 +52,7 @@ def ask(
     transcript = Transcript(styled=is_styled(sys.stdout), columns=columns_of(sys.stdout))
     view: View = JsonLines() if as_json else transcript if sys.stdout.isatty() else AnswerOnly()
     token = CancellationToken()
-    ending = run_until_interrupted(partial(_ask, request, provider, model, view, token), token)
+    ending = run_until_interrupted(partial(_ask, request, provider, model, config_path, view, token), token)
     if isinstance(ending, Cancelled):
         context.exit(INTERRUPTED)
     if not isinstance(ending, Done):
@@ -68,10 +72,15 @@ def _whole_prompt(words: Sequence[str]) -> str:
 
 
 async def _ask(
-    request: Request, provider: str | None, model: str | None, view: View, token: CancellationToken
+    request: Request,
+    provider: str | None,
+    model: str | None,
+    config_path: Path | None,
+    view: View,
+    token: CancellationToken,
 ) -> Ending:
     async with (
-        open_configuration(provider, model) as config,
+        open_configuration(provider, model, config_path) as config,
         open_client(config) as client,
         open_waiting_line(f"waiting for {config.primary}") as waiting,
         client.stream(request, model=model, token=token) as chunks,

@@ -1,4 +1,4 @@
-"""Whom a command asks: the providers of the environment, or the model on this machine, started for the command.
+"""Whom a command asks: the configured providers, or the model on this machine, started for the command.
 
 What can't be asked is told before anything is sent, with what can be asked instead.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import attrs
 
 from gestura.config import ProviderSettings, StreamingConfig
-from gestura.environment import VARIABLES, how_to_configure
+from gestura.config_file import load_config
+from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
 from gestura.local import LocalModel, open_local_model
 
@@ -23,19 +25,23 @@ LOCAL: Final = "local"
 
 
 @asynccontextmanager
-async def open_configuration(provider: str | None, model: str | None = None) -> AsyncIterator[StreamingConfig]:
-    """The environment's configuration with `provider` as its primary; with the local model for as long as it is asked.
+async def open_configuration(
+    provider: str | None, model: str | None, path: Path | None
+) -> AsyncIterator[StreamingConfig]:
+    """The user's configuration with `provider` as its primary; with the local model for as long as it is asked.
 
     Args:
-        provider: whom to ask; the first that the environment configures unless told.
-        model: which model the command names.
+        provider: whom the command names; the configuration's own primary where it is `None`.
+        model: which model it names.
+        path: the configuration file it names.
 
     Raises:
         ConfigError: there is no such provider, it is not configured, or the local model is another one.
     """
-    config = StreamingConfig.from_environment()
+    config = load_config(path)
     if provider != LOCAL:
-        check_provider(provider or config.primary, config)
+        if provider is not None or not config.fallback:
+            check_provider(provider or config.primary, config)
         yield attrs.evolve(config, primary=provider or config.primary)
         return
     async with open_local_model() as local:
@@ -44,7 +50,7 @@ async def open_configuration(provider: str | None, model: str | None = None) -> 
                 f"--model: the local model is {local.model}; for other weights, set GESTURA_LOCAL_MODEL to their file"
             )
         providers = {**config.providers, LOCAL: local_settings(local)}
-        yield attrs.evolve(config, primary=LOCAL, providers=providers)
+        yield attrs.evolve(config, primary=LOCAL, fallback=(), providers=providers)
 
 
 def check_provider(name: str, config: StreamingConfig) -> None:
@@ -58,10 +64,11 @@ def check_provider(name: str, config: StreamingConfig) -> None:
     if name == LOCAL:
         raise ConfigError("the local model is not running: begin with `--provider local`")
     if name not in VARIABLES:
-        raise ConfigError(f"there is no provider {name!r}; known are {', '.join((*VARIABLES, LOCAL))}")
-    how = how_to_configure(name).partition(",")[0]
+        known = ", ".join(dict.fromkeys((*VARIABLES, *config.providers, LOCAL)))
+        raise ConfigError(f"there is no provider {name!r}; known are {known}")
+    keys = " or ".join(VARIABLES[name].api_key)
     raise ConfigError(
-        f"{name} is not configured: {how}; `gestura providers` lists whom you can ask, and `--provider local` asks a "
+        f"{name} is not configured: set {keys}; `gestura providers` lists whom you can ask, and `--provider local` asks a "
         "model on this machine, without a key"
     )
 

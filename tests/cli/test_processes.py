@@ -34,7 +34,7 @@ SCENARIOS = [
         steps=(Text("Third time lucky."),),
         faults=(HttpError(status=503, times=1),),
     ),
-    Scenario(model="long", steps=(Text("word " * 100_000),), sending=Sending(characters_per_event=500)),
+    Scenario(model="long", steps=(Text("word " * 1_000_000),), sending=Sending(characters_per_event=500)),
 ]
 
 
@@ -162,7 +162,8 @@ async def test_ctrl_c_cancels_the_stream_in_json_too(simulator: Simulator) -> No
         written = await in_thread(command.read_until, None)
 
         ending = json.loads(written.splitlines()[-1])
-        assert ("cancelled", "One two") == (ending["type"], ending["partial"]["text"])
+        kept = [{"type": "text", "text": "One two"}]
+        assert ("cancelled", kept) == (ending["type"], ending["partial"]["parts"])
         assert 130 == await in_thread(command.process.wait)
 
 
