@@ -32,7 +32,7 @@ LAYERS = (
     ("conversation",),
     ("agent_options", "chunks"),
     ("chunk_json",),
-    ("answer", "stages", "transport"),
+    ("answer", "conversation_json", "stages", "transport"),
     ("providers",),
     ("_actors",),
     ("_stream", "transport._aiohttp_session", "transport._quick_loop"),

@@ -68,8 +68,8 @@ def check_provider(name: str, config: StreamingConfig) -> None:
         raise ConfigError(f"there is no provider {name!r}; known are {known}")
     keys = " or ".join(VARIABLES[name].api_key)
     raise ConfigError(
-        f"{name} is not configured: set {keys}; `gestura providers` lists whom you can ask, and `--provider local` asks a "
-        "model on this machine, without a key"
+        f"{name} is not configured: set {keys}; `gestura providers` lists whom you can ask, and "
+        "`--provider local` asks a model on this machine, without a key"
     )
 
 
