@@ -74,6 +74,7 @@ ONLY_IN = {
     "aiohttp": {"transport._aiohttp_session", "simulator"},
     "trio_asyncio": {"transport._aiohttp"},
     "click": {"cli"},
+    "prompt_toolkit": {"cli"},
     "rich": {"cli"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
@@ -157,7 +158,7 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "pydantic"} | {
+    heavy = {"aiohttp", "trio_asyncio", "click", "prompt_toolkit", "rich", "xllamacpp", "genai_prices", "pydantic"} | {
         f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
     }
     program = "import sys, gestura; print(*sys.modules)"

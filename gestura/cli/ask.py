@@ -11,17 +11,17 @@ import click
 
 from gestura._client import open_client
 from gestura.cancellation import CancellationToken
-from gestura.chunks import Cancelled, Done, Ending, RetryAttempt, Status
+from gestura.chunks import Cancelled, Done, Ending
 from gestura.cli.configuration import config_option
 from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
-from gestura.cli.streams import columns_of, is_styled, write_out
+from gestura.cli.showing import show
+from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
 from gestura.cli.waiting import open_waiting_line
 from gestura.cli.whom import open_configuration
 from gestura.cli.word_wrap import wrapped
-from gestura.cli.wording import describe, describe_retry
+from gestura.cli.wording import describe
 from gestura.conversation import Request
-from gestura.errors import InternalError
 from gestura.messages import user
 
 __all__ = ["ask"]
@@ -85,15 +85,4 @@ async def _ask(
         open_waiting_line(f"waiting for {config.primary}") as waiting,
         client.stream(request, model=model, token=token) as chunks,
     ):
-        async for chunk in chunks:
-            match chunk:
-                case Status(message) if not isinstance(view, JsonLines):
-                    waiting.what = message
-                case RetryAttempt() if not isinstance(view, JsonLines):
-                    waiting.note(describe_retry(chunk))
-                case _:
-                    waiting.vanish()
-                    await write_out(view.feed(chunk))
-            if isinstance(chunk, Ending):
-                return chunk
-    raise InternalError("a stream had no ending")
+        return await show(chunks, view, waiting)

@@ -165,7 +165,7 @@ _COMMANDS: Final[Mapping[str, _Command]] = {
         _Command("/system [TEXT]", "instructions above the conversation; `off` takes them away", _system),
         _Command("/tools", "list what the model may call", _tools),
         _Command("/attach PATH", "send an image or a document along with the next question", _attach),
-        _Command("/resume", "go on with an answer that broke off; an empty line does so, too", _resume),
+        _Command("/resume", "go on with an answer that broke off, as an empty line does", _resume),
         _Command("/save FILE", "write the conversation to a file, as JSON", _save),
         _Command("/load FILE", "go on with the conversation in a file", _load),
         _Command("/clear", "begin a new conversation", _clear),
