@@ -47,7 +47,8 @@ class TerminalLines:
     async def _prompt(self, session: PromptSession[str], prompt: Callable[[], str]) -> str | None:
         self._at = session
         try:
-            return await trio.to_thread.run_sync(prompt)
+            line = await trio.to_thread.run_sync(prompt)
+            return line.encode("utf-8", "replace").decode()  # bytes that are no UTF-8 come as half characters
         except EOFError:
             return None
         except KeyboardInterrupt:

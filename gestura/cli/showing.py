@@ -36,10 +36,6 @@ async def show(
                 waiting.what = message
             case RetryAttempt() if not isinstance(view, JsonLines) and not view.column:
                 waiting.note(describe_retry(chunk))
-            case AgentLoopIteration():
-                waiting.what = model
-            case StepDone():
-                waiting.what = "waiting for tools"
             case ToolConfirmationRequired() if confirm is not None:
                 waiting.vanish()
                 await confirm(chunk)
@@ -47,6 +43,8 @@ async def show(
             case _:
                 waiting.vanish()
                 await write_out(view.feed(chunk))
+                if isinstance(chunk, StepDone | AgentLoopIteration):
+                    waiting.what = model if isinstance(chunk, AgentLoopIteration) else "waiting for tools"
                 if view.column is not None:
                     waiting.wait(view.column)
         if isinstance(chunk, Ending):
