@@ -9,9 +9,10 @@ from gestura._actors.statistics import ActorStatistics, StreamStatistics
 from gestura._agent.run import AgentRun
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
-from gestura.agent_options import Denied, RunLimits
+from gestura.agent_options import Compact, Confirm, Denied, RunLimits
 from gestura.answer import Answer
 from gestura.cancellation import CancellationToken
+from gestura.chat_dialect import ChatDialect
 from gestura.chunk_json import from_json, to_json
 from gestura.chunks import *  # noqa: F403  # the vocabulary is the API
 from gestura.chunks import __all__ as _chunk_names
@@ -59,9 +60,12 @@ __all__ = [
     "AgentRun",
     "Answer",
     "CancellationToken",
+    "ChatDialect",
     "ChunkStream",
     "Client",
+    "Compact",
     "ConfigError",
+    "Confirm",
     "Delivery",
     "Denied",
     "DocumentPart",

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import attrs
 import trio
 
 from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.observed import ObservedOutlet, observed
+from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
-from gestura._agent.calls import ToolRunner
-from gestura._agent.run import AgentRun
-from gestura._agent.turn import Turn
+from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer
@@ -28,11 +28,11 @@ from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
 from gestura.conversation import Prompt, Request, continuation
-from gestura.errors import ConfigError, ErrorKind
+from gestura.errors import ConfigError
+from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
-from gestura.request_options import Tool
-from gestura.tools import FunctionTool, ToolSource, as_tools
+from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
@@ -43,8 +43,15 @@ DEFAULT_LIMITS: Final = RunLimits()
 class Client:
     """Asks language models. Made by `open_client`; any number of streams at once, from any task of its `trio.run`."""
 
-    def __init__(self, config: StreamingConfig, transport: Transport, providers: Mapping[str, ProviderFactory]) -> None:
+    def __init__(
+        self,
+        config: StreamingConfig,
+        transport: Transport,
+        providers: Mapping[str, ProviderFactory],
+        observer: Observer | None = None,
+    ) -> None:
         self._config = config
+        self._observer = observer
         self._transport = transport
         self._providers = providers
         self._guards: dict[str, Guard] = {}
@@ -58,6 +65,7 @@ class Client:
         model: str | None = None,
         token: CancellationToken | None = None,
         raw: bool = False,
+        record: str | Path | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -70,9 +78,12 @@ class Client:
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
+            record: write what passes over the wire to this file, with its timing and without secrets; see
+                `gestura.recording`.
 
         Raises:
             ConfigError: the prompt is empty or none.
+            OSError: the recording can't be written.
 
         Example:
             async with client.stream("Why is the sky blue?") as chunks:
@@ -90,12 +101,12 @@ class Client:
             providers=self._providers,
             transport=self._transport,
             guard_of=self._guard_of,
-            outlet=Outlet(send, counts),
+            outlet=Outlet(send, counts) if self._observer is None else ObservedOutlet(send, counts),
             interrupt=Interrupt(token),
             counts=counts,
             raw=raw,
         )
-        with bare_errors():
+        with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(supervisor.serve)
                 with receive:
@@ -124,7 +135,9 @@ class Client:
         """
         if paused.tool_results is not None:
             raise ConfigError("paused.tool_results: an agent's turn goes on with Client.run(paused, …)")
-        request, _ = _taken_up(paused)
+        if paused.request is None:
+            raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
+        request = continuation(paused.request, paused.partial)
         if provider in (None, paused.provider):
             provider, model = paused.provider, model or paused.model
         async with self.stream(request, provider=provider, model=model, token=token) as chunks:
@@ -198,36 +211,20 @@ class Client:
                     ...
             history += run.messages
         """
-        request, paused_in = _taken_up(prompt)
         if isinstance(prompt, Paused) and provider in (None, prompt.provider):
             provider, model = prompt.provider, model or prompt.model
-        request = _with_tools(request, as_tools(tools))
-        functions = {tool.name: tool for tool in request.tools if isinstance(tool, FunctionTool)}
-        if confirm is None and (unasked := [name for name, tool in functions.items() if tool.confirm]):
-            raise ConfigError(f"tools: {unasked[0]!r} asks for confirmation; give confirm=", kind=ErrorKind.BAD_REQUEST)
-        send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
-        counts = Counts()
-        outlet = Outlet(send, counts)
-        turn = Turn(
-            request=request,
+        async with open_run(
+            prompt,
             ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw),
-            runner=ToolRunner(functions, limits, confirm, outlet),
-            users_own=frozenset(tool.name for tool in request.tools) - set(functions),
+            tools=as_tools(tools),
             limits=limits,
+            confirm=confirm,
             compact=compact,
-            outlet=outlet,
-            interrupt=Interrupt(token),
-            counts=counts,
-            paused_in=paused_in,
+            token=token,
             provider=provider or self._config.primary,
             model=model,
-        )
-        with bare_errors():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(turn.serve)
-                with receive:
-                    yield AgentRun(receive, turn)
-                nursery.cancel_scope.cancel()
+        ) as run:
+            yield run
 
     async def stream_into(
         self,
@@ -263,29 +260,13 @@ class Client:
                         return
 
 
-def _taken_up(prompt: Prompt | Paused) -> tuple[Request, Paused | None]:
-    """What to ask, and the ending of a turn whose tools are to be run first."""
-    if not isinstance(prompt, Paused):
-        return Request.of(prompt), None
-    if prompt.request is None:
-        raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
-    if prompt.tool_results is not None:
-        return prompt.request, prompt
-    return continuation(prompt.request, prompt.partial), None
-
-
-def _with_tools(request: Request, tools: Sequence[Tool]) -> Request:
-    names = {tool.name for tool in tools}
-    kept = [tool for tool in request.tools if tool.name not in names]
-    return attrs.evolve(request, tools=(*kept, *tools)) if tools else request
-
-
 @asynccontextmanager
 async def open_client(
     config: StreamingConfig | None = None,
     *,
     transport: Transport | None = None,
     providers: Mapping[str, ProviderFactory] = MappingProxyType({}),
+    observer: Observer | None = None,
 ) -> AsyncIterator[Client]:
     """Open a client, with its connections and its loop, for the length of the block.
 
@@ -294,6 +275,7 @@ async def open_client(
         transport: what opens HTTP requests, for tests and special networks; the default is the one that the
             configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
+        observer: who watches the streams; `gestura.opentelemetry.OpenTelemetry()` is one.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -304,11 +286,11 @@ async def open_client(
         config = load_config()
     known = {**BUILTIN_PROVIDERS, **providers}
     if transport is not None:
-        yield Client(config, transport, known)
+        yield Client(config, transport, known, observer)
         return
     load_price_list()  # slow to import, like aiohttp below: here it holds up no stream
     async with _open_transport(config.transport) as opened:
-        yield Client(config, opened, known)
+        yield Client(config, opened, known, observer)
 
 
 def _open_transport(name: TransportName | None) -> AbstractAsyncContextManager[Transport]:

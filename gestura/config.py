@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import attrs
 from attrs.validators import ge, in_, le, optional
 
+from gestura.chat_dialect import ChatDialect
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
@@ -42,6 +43,7 @@ class ProviderSettings:
             to the provider.
         thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024; `None` leaves
             it to the provider.
+        dialect: how a server of Chat Completions differs from OpenAI's own.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class ProviderSettings:
     starts_thinking: bool = False
     think: bool | None = None
     thinking_budget_tokens: int | None = attrs.field(default=None, validator=optional(ge(1024)))
+    dialect: ChatDialect = attrs.field(factory=ChatDialect)
 
     @api_key.validator
     def _check_api_key(self, _attribute: object, value: str) -> None:

@@ -30,12 +30,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 import cattrs
 from cattrs import AttributeValidationNote, IterableValidationNote
 
+from gestura.chat_dialect import ChatDialect
 from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
@@ -183,6 +184,7 @@ class _Reader:
         self._check_names(path, values, fields | {KEY_VARIABLE})
         for field in fields:
             self._note(f"{path}.{field}", told=field in values)
+        self._check_dialect(f"{path}.dialect", values.get("dialect", {}))
         self._read_key_variable(path, values)
         variables = VARIABLES.get(name)
         if variables is not None:
@@ -196,6 +198,14 @@ class _Reader:
         settings = self._structure(path, values, ProviderSettings)
         needs_key = variables is not None and variables.needs_key and settings.base_url is None
         return None if needs_key and not settings.api_key else settings
+
+    def _check_dialect(self, path: str, table: Any) -> None:
+        if not isinstance(table, dict):
+            self._refuse(path, f"expected a table, found {type(table).__name__}")
+        fields = {field.name for field in attrs.fields(ChatDialect)}
+        self._check_names(path, table, fields)
+        for field in fields:
+            self._note(f"{path}.{field}", told=field in table)
 
     def _read_key_variable(self, path: str, values: dict[str, Any]) -> None:
         variable = values.pop(KEY_VARIABLE, None)
@@ -272,7 +282,8 @@ def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any]) 
         note = next((note for note in getattr(inner, "__notes__", ()) if isinstance(note, _NOTES)), None)
         name = "" if note is None else str(note.name if isinstance(note, AttributeValidationNote) else note.index)
         if isinstance(inner, cattrs.BaseValidationError):
-            deeper, problem = _first_problem(inner, {})
+            kind = types.get(name, object)
+            deeper, problem = _first_problem(inner, get_type_hints(kind) if attrs.has(kind) else {})
             return ".".join(filter(None, (name, deeper))), problem
         return name, _in_words(inner, types.get(name))
     return "", str(error)
@@ -281,8 +292,9 @@ def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any]) 
 def _in_words(error: Exception, kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return f"expected one of {', '.join(str(member.value) for member in kind)}"
-    if words := get_args(next(iter(get_args(kind)), None)):  # a literal, or none
-        return f"expected one of {', '.join(words)}"
+    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
+    if literal is not None:
+        return f"expected one of {', '.join(get_args(literal))}"
     return str(error)
 
 

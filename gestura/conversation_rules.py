@@ -74,7 +74,7 @@ def _check_message(path: str, message: Message) -> None:
         _refuse(path, f"a gestura.Message, not {type(message).__name__}")
     if not isinstance(message.role, Role):
         _refuse(f"{path}.role", f"gestura.Role.USER or gestura.Role.ASSISTANT, not {message.role!r}")
-    if not message.parts:
+    if not message.parts and message.role is Role.USER:  # an answer may be empty, and goes into the history as it is
         _refuse(f"{path}.parts", "at least one is needed")
     for number, part in enumerate(message.parts):
         where = f"{path}.parts[{number}]"

@@ -4,7 +4,7 @@ Parts hold no rules: `gestura.conversation_rules` checks a whole request, so tha
 
 Bytes are held as they are and encoded only into the body of a request. `cache` on a part asks the provider to keep all
 up to and including that part for so long, so that the next request with the same beginning costs less (Anthropic's
-"prompt caching"; other providers do it by themselves, and the hint is not sent to them).
+"prompt caching", and gateways whose `ChatDialect` says so; others do it by themselves, and are not sent the hint).
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ class Tool:
             `schemas` says how it is asked for.
         schemas: the tool as certain wire formats write it, sent to them as it is; see `gestura.tool_schemas`.
         cache: asks the provider to keep all tools up to and including this one; see `gestura.parts`.
+        strict: whether the provider shall hold the model to the schema, where it can; `None` leaves it to the provider.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Tool:
     parameters: Mapping[str, Any] | None = attrs.field(factory=lambda: {"type": "object", "properties": {}})
     schemas: Mapping[ToolShape, Mapping[str, Any]] = attrs.field(factory=dict, kw_only=True)
     cache: CacheTime | None = None
+    strict: bool | None = None
 
 
 @attrs.frozen

@@ -1,8 +1,8 @@
-"""Tools as providers write them: read into a `Tool`, and written for whichever provider is asked.
+"""Tools as providers write them, read into a `Tool`.
 
-There are four shapes. A tool given in one of them goes back in that shape as it came, whatever fields gestura knows
-nothing of, and is written anew for the others. A tool of the provider's own (a web search, which runs at its side) is
-no function, so only the providers that it was written for can be asked for it.
+There are four shapes. A tool given in one of them goes to providers of that shape as it came, whatever fields gestura
+knows nothing of, and is written anew for the others, by their own files. A tool of the provider's own (a web search,
+which runs at its side) is no function, so only the providers that it was written for can be asked for it.
 
 https://platform.openai.com/docs/guides/function-calling, https://docs.anthropic.com/en/docs/agents-and-tools/tool-use,
 https://ai.google.dev/api/caching#FunctionDeclaration
@@ -18,7 +18,7 @@ import attrs
 from gestura.errors import ConfigError, ErrorKind
 from gestura.request_options import Tool, ToolShape
 
-__all__ = ["ProviderToolSchemas", "read_tool", "tool_schema"]
+__all__ = ["ProviderToolSchemas", "as_written", "read_tool"]
 
 Schema = Mapping[str, Any]
 
@@ -87,8 +87,14 @@ def read_tool(schema: Schema, shape: ToolShape | None = None) -> Tool:
     shape = shape or _shape_of(schema)
     inner = schema.get("function", schema) if shape == "openai" else schema
     name = inner.get("name") or schema.get("type") or next(iter(schema), "")
-    described = str(inner.get("description") or "")
-    return Tool(name=str(name), description=described, parameters=_parameters(inner, shape), schemas={shape: schema})
+    strict = inner.get("strict")
+    return Tool(
+        name=str(name),
+        description=str(inner.get("description") or ""),
+        parameters=_parameters(inner, shape),
+        strict=strict if isinstance(strict, bool) else None,
+        schemas={shape: schema},
+    )
 
 
 def _shape_of(schema: Schema) -> ToolShape:
@@ -141,14 +147,14 @@ def _from_openapi(schema: Any) -> Any:
             return schema
 
 
-def tool_schema(tool: Tool, shape: ToolShape) -> dict[str, Any]:
-    """A tool as a provider of that shape wants it.
+def as_written(tool: Tool, shape: ToolShape) -> dict[str, Any] | None:
+    """A tool as it was written for a provider of that shape; `None` where the provider has to write it.
 
     Raises:
         ConfigError: the tool is another provider's own.
 
-    >>> tool_schema(Tool(name="add", description="Adds."), "anthropic")
-    {'name': 'add', 'description': 'Adds.', 'input_schema': {'type': 'object', 'properties': {}}}
+    >>> as_written(read_tool({"name": "add", "input_schema": {"type": "object"}, "strict": True}), "anthropic")
+    {'name': 'add', 'input_schema': {'type': 'object'}, 'strict': True}
     """
     if shape in tool.schemas:
         return dict(tool.schemas[shape])
@@ -157,14 +163,4 @@ def tool_schema(tool: Tool, shape: ToolShape) -> dict[str, Any]:
             f"tools: {tool.name!r} is a tool of {' and '.join(tool.schemas)}'s own; this provider does not have it",
             kind=ErrorKind.BAD_REQUEST,
         )
-    described = {"name": tool.name, "description": tool.description}
-    match shape:
-        case "openai":
-            return {"type": "function", "function": {**described, "parameters": tool.parameters}}
-        case "openai_responses":
-            # Without `strict` optional parameters would become required where the schema allows that.
-            return {"type": "function", **described, "parameters": tool.parameters, "strict": False}
-        case "anthropic":
-            return {**described, "input_schema": tool.parameters}
-        case "gemini":
-            return {**described, "parametersJsonSchema": tool.parameters}
+    return None

@@ -125,14 +125,15 @@ def tool(
 
     def make(function: Callable[..., Any]) -> FunctionTool:
         called = getattr(function, "__name__", type(function).__name__)
+        told = function if inspect.isroutine(function) else type(function).__call__.__get__(function)
         try:
-            arguments = _arguments_class(function, called)
+            arguments = _arguments_class(told, called)
             parameters = schema_of(arguments)
         except ConfigError as error:
             raise ConfigError(f"tool {called}: {error}", kind=ErrorKind.BAD_REQUEST) from error
         return FunctionTool(
             name=name or called,
-            description=read_docstring(function).description if description is None else description,
+            description=read_docstring(told).description if description is None else description,
             parameters=parameters,
             function=function,
             timeout=timeout,
@@ -155,7 +156,7 @@ def _arguments_class(function: Callable[..., Any], name: str) -> type:
     fields = {}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise ConfigError(f"parameter {parameter}: a model gives every argument by its name")
+            raise ConfigError(f"parameter {parameter.name}: a model gives every argument by its name")
         if parameter.name not in hints:
             raise ConfigError(f"parameter {parameter.name}: it needs a type")
         fields[parameter.name] = attrs.field(

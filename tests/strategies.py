@@ -422,6 +422,12 @@ def thinking_parts(seals: dict[str, st.SearchStrategy[str]]) -> st.SearchStrateg
 SEALS = {
     "anthropic": st.just("c2VhbA=="),
     "gemini": st.just("c2VhbA=="),
+    "openai_chat": st.sampled_from(
+        [
+            '{"type":"reasoning.text","format":"unknown","index":0}',
+            '{"type":"reasoning.encrypted","data":"c2VhbA==","index":0}',
+        ]
+    ),
     "openai_responses": st.just('{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"c2VhbA=="}'),
 }
 
@@ -458,6 +464,7 @@ def requests(draw: st.DrawFn) -> Request:
                 description=plain_text(),
                 parameters=st.just({"type": "object", "properties": {"city": {"type": "string"}}}),
                 cache=CACHE,
+                strict=st.sampled_from([None, True, False]),
             ),
             max_size=2,
             unique_by=lambda tool: tool.name,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gestura.chat_dialect import ChatDialect
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
 from gestura.config_file import default_path, load_config, read_config
 from gestura.errors import ConfigError
@@ -125,6 +126,17 @@ def test_each_value_tells_where_it_comes_from(name: str, origin: str, path: Path
     assert origin.format(path=path) == loaded.origins[name]
 
 
+def test_a_dialect_is_a_table_of_its_own(path: Path):
+    """Each of its values tells where it comes from."""
+    path.write_text('[openai.dialect]\ncache_control = true\nfield_names = { seed = "random_seed" }\n')
+    loaded = read_config(path, {"OPENAI_API_KEY": KEY})
+
+    dialect = ChatDialect(cache_control=True, field_names={"seed": "random_seed"})
+    assert dialect == loaded.config.providers["openai"].dialect
+    assert f"{path}:2" == loaded.origins["openai.dialect.cache_control"]
+    assert "default" == loaded.origins["openai.dialect.short_call_ids"]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -139,6 +151,15 @@ def test_each_value_tells_where_it_comes_from(name: str, origin: str, path: Path
         ("[opnai]", "1: opnai: there is no such setting; did you mean 'openai'?"),
         ("openai = 1", "1: openai: expected a table, found int"),
         ("[openai]\nthink_tags = [1]", "2: openai.think_tags.0: expected str, found int"),
+        ("[openai]\ndialect = 1", "2: openai.dialect: expected a table, found int"),
+        (
+            "[openai.dialect]\ncache_controls = true",
+            "2: openai.dialect.cache_controls: there is no such setting; did you mean 'cache_control'?",
+        ),
+        (
+            '[openai.dialect]\nreasoning_asked_in = "effort"',
+            "2: openai.dialect.reasoning_asked_in: expected one of reasoning_effort, reasoning, thinking",
+        ),
         ("[retry]\nmax_attempts = true", "2: retry.max_attempts: expected int, found bool"),
         ("[retry]\nmax_attempts = 0", "1: retry: 'max_attempts' must be >= 1: 0"),
         ('[timeouts]\nidle = "1 minute"', "2: timeouts.idle: expected a number, found str"),

@@ -23,7 +23,7 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
+    ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
     ("agent_chunks", "cancellation", "config", "docstrings", "parts", "pricing"),
     ("config_file", "messages", "request_options", "type_shapes"),
     ("json_schema", "structuring", "tool_schemas"),
@@ -33,7 +33,8 @@ LAYERS = (
     ("agent_options", "chunks"),
     ("chunk_json",),
     ("answer", "conversation_json", "stages", "transport"),
-    ("providers",),
+    ("observing", "recording"),
+    ("opentelemetry", "providers", "transport.recording"),
     ("_actors",),
     ("_stream", "transport._aiohttp_session", "transport._quick_loop"),
     ("transport._aiohttp_exchange",),
@@ -78,6 +79,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
+    "opentelemetry": {"opentelemetry"},
 }
 # A pure room never waits, reads no clock, rolls no dice and opens nothing.
 PURE = {"stages", "providers"}
@@ -158,9 +160,9 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "prompt_toolkit", "rich", "xllamacpp", "genai_prices", "pydantic"} | {
-        f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
-    }
+    foreign = "aiohttp trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+    rooms = ("cli", "local", "simulator", "testing", "transport._aiohttp")
+    heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}
     program = "import sys, gestura; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 

@@ -1,18 +1,31 @@
-"""`AgentRun`: what the user holds of an agent's turn."""
+"""`AgentRun`: what the user holds of an agent's turn; and how one is opened, for `Client.run`."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import attrs
 import trio
 
-from gestura._agent.turn import Turn
-from gestura._stream import ChunkStream
+from gestura._actors.forwarder import Outlet
+from gestura._actors.groups import bare_errors
+from gestura._actors.interrupt import Interrupt
+from gestura._actors.statistics import Counts
+from gestura._agent.calls import ToolRunner
+from gestura._agent.turn import AskModel, Turn
+from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
+from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, Transcript
-from gestura.chunks import Done, StreamChunk
-from gestura.conversation import Request
+from gestura.cancellation import CancellationToken
+from gestura.chunks import Done, Paused, StreamChunk
+from gestura.conversation import Prompt, Request, continuation
+from gestura.errors import ConfigError, ErrorKind
 from gestura.messages import Message
+from gestura.request_options import Tool
+from gestura.tools import FunctionTool
 
-__all__ = ["AgentRun"]
+__all__ = ["AgentRun", "open_run"]
 
 
 class AgentRun(ChunkStream):
@@ -47,3 +60,64 @@ class AgentRun(ChunkStream):
         if isinstance(self.ending, Done) and self._turn.answer is not None:
             return attrs.evolve(self._turn.answer, done=self.ending)
         return Transcript().answer(self.ending)
+
+
+@asynccontextmanager
+async def open_run(
+    prompt: Prompt | Paused,
+    *,
+    ask: AskModel,
+    tools: Sequence[Tool],
+    limits: RunLimits,
+    confirm: Confirm | None,
+    compact: Compact | None,
+    token: CancellationToken | None,
+    provider: str,
+    model: str | None,
+) -> AsyncIterator[AgentRun]:
+    """A turn, for the length of the block. `ask` opens the stream of one answer; the rest is as in `Client.run`."""
+    request, paused_in = _taken_up(prompt)
+    request = _with_tools(request, tools)
+    functions = {tool.name: tool for tool in request.tools if isinstance(tool, FunctionTool)}
+    if confirm is None and (unasked := [name for name, tool in functions.items() if tool.confirm]):
+        raise ConfigError(f"tools: {unasked[0]!r} asks for confirmation; give confirm=", kind=ErrorKind.BAD_REQUEST)
+    send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
+    counts = Counts()
+    outlet = Outlet(send, counts)
+    turn = Turn(
+        request=request,
+        ask=ask,
+        runner=ToolRunner(functions, limits, confirm, outlet),
+        users_own=frozenset(tool.name for tool in request.tools) - set(functions),
+        limits=limits,
+        compact=compact,
+        outlet=outlet,
+        interrupt=Interrupt(token),
+        counts=counts,
+        paused_in=paused_in,
+        provider=provider,
+        model=model,
+    )
+    with bare_errors():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(turn.serve)
+            with receive:
+                yield AgentRun(receive, turn)
+            nursery.cancel_scope.cancel()
+
+
+def _taken_up(prompt: Prompt | Paused) -> tuple[Request, Paused | None]:
+    """What to ask, and the ending of a turn whose tools are to be run first."""
+    if not isinstance(prompt, Paused):
+        return Request.of(prompt), None
+    if prompt.request is None:
+        raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
+    if prompt.tool_results is not None:
+        return prompt.request, prompt
+    return continuation(prompt.request, prompt.partial), None
+
+
+def _with_tools(request: Request, tools: Sequence[Tool]) -> Request:
+    names = {tool.name for tool in tools}
+    kept = [tool for tool in request.tools if tool.name not in names]
+    return attrs.evolve(request, tools=(*kept, *tools)) if tools else request

@@ -33,6 +33,12 @@ __all__ = ["ask"]
 @click.option("--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told.")
 @click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
 @config_option
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what passes over the wire to this file, without secrets.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one tagged JSON chunk per line, the ending last.")
 @click.pass_context
 def ask(
@@ -42,6 +48,7 @@ def ask(
     model: str | None,
     system: str | None,
     config_path: Path | None,
+    record: Path | None,
     as_json: bool,
 ) -> None:
     """Ask a model, and show the answer as it comes.
@@ -52,7 +59,7 @@ def ask(
     transcript = Transcript(styled=is_styled(sys.stdout), columns=columns_of(sys.stdout))
     view: View = JsonLines() if as_json else transcript if sys.stdout.isatty() else AnswerOnly()
     token = CancellationToken()
-    ending = run_until_interrupted(partial(_ask, request, provider, model, config_path, view, token), token)
+    ending = run_until_interrupted(partial(_ask, request, provider, model, config_path, record, view, token), token)
     if isinstance(ending, Cancelled):
         context.exit(INTERRUPTED)
     if not isinstance(ending, Done):
@@ -76,6 +83,7 @@ async def _ask(
     provider: str | None,
     model: str | None,
     config_path: Path | None,
+    record: Path | None,
     view: View,
     token: CancellationToken,
 ) -> Ending:
@@ -83,6 +91,6 @@ async def _ask(
         open_configuration(provider, model, config_path) as config,
         open_client(config) as client,
         open_waiting_line(f"waiting for {config.primary}") as waiting,
-        client.stream(request, model=model, token=token) as chunks,
+        client.stream(request, model=model, token=token, record=record) as chunks,
     ):
         return await show(chunks, view, waiting)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import click
 import trio
 
 from gestura._client import Client, open_client
+from gestura.chat_dialect import ChatDialect
 from gestura.chunks import Error
 from gestura.cli.streams import is_styled
 from gestura.cli.terminal_text import visible_line
@@ -193,6 +194,9 @@ def _provider(path: str, settings: ProviderSettings) -> Iterator[tuple[str, Any]
         if field in SECRETS:
             if value:
                 yield f"{path}.{field}", HIDDEN
+        elif isinstance(value, ChatDialect):
+            for name, part in attrs.asdict(value, recurse=False).items():
+                yield from _value(f"{path}.{field}.{name}", part)
         else:
             yield from _value(f"{path}.{field}", value)
 
@@ -200,7 +204,7 @@ def _provider(path: str, settings: ProviderSettings) -> Iterator[tuple[str, Any]
 def _value(path: str, value: object) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, tuple | Mapping):
+    if isinstance(value, tuple):
         value = list(value)
     if value is not None:
         yield path, value

@@ -22,15 +22,14 @@ import msgspec
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
-from gestura.errors import ConfigError, ErrorKind, ProtocolError
+from gestura.errors import ProtocolError
 from gestura.limits import Limits
+from gestura.providers._anthropic_body import WIRE, request_body
 from gestura.providers._anthropic_events import Block, Counts, Event, EventDelta, Message, OutputDetails
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
-from gestura.providers._translation import joined_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
-from gestura.request_options import Sampling
 from gestura.stages import Stage
 from gestura.stages.deltas import (
     Anomaly,
@@ -49,17 +48,8 @@ from gestura.usage import TokenUsage
 
 __all__ = ["AnthropicDecoder", "AnthropicMessages"]
 
-WIRE: Final = "anthropic"
-"""Whose the seals on reasoning are."""
-
 API_VERSION: Final = "2023-06-01"
 """The shape of answers that this file reads. A header of the settings' own goes before it."""
-
-DEFAULT_MAX_TOKENS: Final = 8192
-"""The provider demands a limit. This is the highest that every model since Claude 3.5 admits."""
-
-LEAST_TOP_P_WHEN_THINKING: Final = 0.95
-"""From Anthropic's extended-thinking guide, "Feature compatibility", as is the rule for the temperature."""
 
 FINISH_REASONS: Final = {
     "end_turn": FinishReason.STOP,
@@ -112,56 +102,6 @@ class AnthropicMessages:
 
     def decoder(self) -> Stage[Frame, Delta]:
         return AnthropicDecoder()
-
-
-def request_body(request: Request, settings: ProviderSettings) -> dict[str, Any]:
-    """The JSON body. What the request leaves open is left out, but for `max_tokens`; so is a seed, which has no field.
-
-    Raises:
-        ConfigError: a sampling parameter excludes thinking.
-    """
-    sampling = request.sampling
-    budget = settings.thinking_budget_tokens
-    optional = {
-        "system": joined_text(request.system) or None,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "stop_sequences": list(sampling.stop) or None,
-    }
-    body: dict[str, Any] = {
-        "model": settings.model,
-        "max_tokens": _max_tokens(sampling.max_output_tokens, budget),
-        "messages": [{"role": message.role.value, "content": message.text} for message in request.messages],
-        "stream": True,
-        **{name: value for name, value in optional.items() if value is not None},
-    }
-    if budget is not None:
-        _check_sampling_when_thinking(sampling)
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-    if request.tools:
-        body["tools"] = [
-            {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
-            for tool in request.tools
-        ]
-        body["tool_choice"] = {"type": "auto"}
-    return {**body, **request.extra}
-
-
-def _max_tokens(asked: int | None, budget: int | None) -> int:
-    """What to limit the output to. Thinking counts towards it, so it must be above the budget."""
-    if asked is None:
-        return DEFAULT_MAX_TOKENS + (budget or 0)
-    return asked + budget if budget is not None and asked <= budget else asked
-
-
-def _check_sampling_when_thinking(sampling: Sampling) -> None:
-    problem = None
-    if sampling.temperature not in (None, 1):
-        problem = "temperature: with thinking_budget_tokens, Anthropic admits none but 1"
-    elif sampling.top_p is not None and sampling.top_p < LEAST_TOP_P_WHEN_THINKING:
-        problem = f"top_p: with thinking_budget_tokens, Anthropic admits none below {LEAST_TOP_P_WHEN_THINKING}"
-    if problem:
-        raise ConfigError(problem, kind=ErrorKind.BAD_REQUEST)
 
 
 @attrs.define

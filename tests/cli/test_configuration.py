@@ -44,6 +44,7 @@ def test_show_tells_each_value_with_its_origin_and_no_secret(tmp_path: Path):
     assert ("(set, not shown)", f"{file}:2") == told["openai.headers"]
     assert (60.0, f"{file}:4") == told["timeouts.idle"]
     assert (3, "default") == told["retry.max_attempts"]
+    assert (False, "default") == told["openai.dialect.cache_control"]
     assert KEY not in result.output + run("show", "--config", str(file), OPENAI_API_KEY=KEY).output
 
 

@@ -19,7 +19,7 @@ from gestura.limits import Limits
 from gestura.messages import assistant, user
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.gemini import FINISH_REASONS, Gemini, GeminiDecoder, request_body
-from gestura.request_options import Sampling, Tool
+from gestura.request_options import Sampling
 from gestura.simulator import Comment, Scenario, Sending, StreamError, ToolCall
 from gestura.simulator.voices.gemini import GeminiVoice
 from gestura.stages import fuse
@@ -53,7 +53,7 @@ def asked(request: Request | None = None, **settings: Any):
 
 
 def body_of(**fields: Any) -> dict[str, Any]:
-    return request_body(Request(messages=(user("Hi"),), **fields))
+    return request_body(Request(messages=(user("Hi"),), **fields), "m")
 
 
 BARE = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
@@ -82,24 +82,12 @@ def test_sampling_is_sent_as_far_as_it_is_told(sampling, sent):
 
 def test_a_conversation_keeps_its_order_and_the_system_stands_apart():
     """Messages go oldest first, what the model said under `model`; system instructions have a field of their own."""
-    body = request_body(Request(messages=(user("a"), assistant("b"), user("c")), system="s"))
+    body = request_body(Request(messages=(user("a"), assistant("b"), user("c")), system="s"), "m")
 
     assert [("user", "a"), ("model", "b"), ("user", "c")] == [
         (content["role"], content["parts"][0]["text"]) for content in body["contents"]
     ]
     assert {"parts": [{"text": "s"}]} == body["systemInstruction"]
-
-
-def test_tools_bring_their_mode():
-    """With tools, the body declares them with their JSON Schemas and leaves the choice to the model."""
-    schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    declaration = {"name": "now", "description": "The time.", "parametersJsonSchema": schema}
-    sent = {
-        "tools": [{"functionDeclarations": [declaration]}],
-        "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
-    }
-
-    assert BARE | sent == body_of(tools=(Tool(name="now", description="The time.", parameters=schema),))
 
 
 @pytest.mark.parametrize(
