@@ -41,8 +41,8 @@ class ProviderSettings:
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
         think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
             to the provider.
-        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024; `None` leaves
-            it to the provider.
+        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024, where a request
+            says nothing of `reasoning`; `None` leaves it to the provider.
         dialect: how a server of Chat Completions differs from OpenAI's own.
     """
 

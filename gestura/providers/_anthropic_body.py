@@ -26,6 +26,7 @@ from gestura.parts import (
     ToolResult,
 )
 from gestura.providers._anthropic_thinking import thinking_fields
+from gestura.providers._as_text import TEXTUAL
 from gestura.providers._call_ids import CallIds
 from gestura.providers._inline_files import inline_file, kind_of
 from gestura.providers._translation import arguments_object, base64_text, cannot_say
@@ -193,7 +194,7 @@ def _document_source(path: str, part: DocumentPart) -> dict[str, Any]:
         return {"type": "base64", "media_type": media_type, "data": base64_text(held[1])}
     if held is None:
         cannot_say(f"{path}.document.url", f"Anthropic fetches nothing but PDFs; give the {media_type} as bytes")
-    if not media_type.startswith("text/"):
+    if not media_type.startswith(TEXTUAL):
         cannot_say(f"{path}.document.media_type", f"Anthropic takes PDFs and text, not {media_type}")
     try:
         return {"type": "text", "media_type": "text/plain", "data": held[1].decode()}

@@ -10,7 +10,7 @@ from gestura.parts import DocumentPart, ToolResult
 from gestura.providers._inline_files import inline_file
 from gestura.providers._translation import cannot_say
 
-__all__ = ["document_text", "result_text"]
+__all__ = ["TEXTUAL", "document_text", "result_text"]
 
 TEXTUAL: Final = ("text/", "application/json", "application/xml", "application/yaml")
 """How the media types begin that are text."""

@@ -1,4 +1,4 @@
-"""Streams as OpenTelemetry has them: one span each, with its retries, and metrics, as the SDK's own exporters get them."""
+"""Streams as OpenTelemetry has them: a span each, with its retries, and metrics, read by the SDK's own exporters."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def check_openai_responses(body: dict[str, Any]) -> None:
 
 
 def check_anthropic(body: dict[str, Any]) -> None:
-    """Every field is one that `anthropic` knows, or knew until its newest models refused it, and holds what it should."""
+    """Every field is one that `anthropic` knows, and holds what it should, but for two that it dropped of late."""
     known = {name: value for name, value in body.items() if name not in ("temperature", "top_p")}
     assert _consumed(_ANTHROPIC.validate_python(known)) == known
 
