@@ -19,6 +19,7 @@ from gestura.chunks import __all__ as _chunk_names
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
 from gestura.config_file import load_config
 from gestura.conversation import Request
+from gestura.conversation_json import messages_from_json, messages_to_json
 from gestura.delivery import Delivery
 from gestura.errors import (
     ConfigError,
@@ -117,6 +118,8 @@ __all__ = [
     "estimate_cost",
     "from_json",
     "image",
+    "messages_from_json",
+    "messages_to_json",
     "load_config",
     "open_client",
     "response_format",

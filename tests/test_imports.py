@@ -32,7 +32,7 @@ LAYERS = (
     ("conversation",),
     ("agent_options", "chunks"),
     ("chunk_json",),
-    ("answer", "stages", "transport"),
+    ("answer", "conversation_json", "stages", "transport"),
     ("object_stream", "observing", "recording"),
     ("opentelemetry", "providers", "transport.recording"),
     ("_actors",),
@@ -76,6 +76,7 @@ ONLY_IN = {
     "aiohttp": {"transport._aiohttp_protocol", "transport._aiohttp_session", "simulator"},
     "trio_asyncio": {"transport._aiohttp"},
     "click": {"cli"},
+    "prompt_toolkit": {"cli"},
     "rich": {"cli"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
@@ -160,9 +161,9 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "opentelemetry", "pydantic"} | {
-        f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
-    }
+    foreign = "aiohttp trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+    rooms = ("cli", "local", "simulator", "testing", "transport._aiohttp")
+    heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}
     program = "import sys, gestura; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 
