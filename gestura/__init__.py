@@ -10,7 +10,7 @@ from gestura._agent.run import AgentRun
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
 from gestura.agent_options import Compact, Confirm, Denied, RunLimits
-from gestura.answer import Answer
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chat_dialect import ChatDialect
 from gestura.chunk_json import from_json, to_json
@@ -19,6 +19,7 @@ from gestura.chunks import __all__ as _chunk_names
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
 from gestura.config_file import load_config
 from gestura.conversation import Request
+from gestura.conversation_json import messages_from_json, messages_to_json
 from gestura.delivery import Delivery
 from gestura.errors import (
     ConfigError,
@@ -30,10 +31,14 @@ from gestura.errors import (
     ProtocolError,
     StreamFailed,
     TransportError,
+    Unfit,
+    UnfitAnswer,
 )
 from gestura.json_schema import schema_of
 from gestura.limits import Limits
 from gestura.messages import Message, Role, assistant, tool_result, user
+from gestura.object_stream import ObjectStream
+from gestura.partial_json import PartialJson
 from gestura.parts import (
     DocumentPart,
     ImagePart,
@@ -47,6 +52,7 @@ from gestura.parts import (
 )
 from gestura.pricing import context_window, estimate_cost
 from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
+from gestura.response_formats import response_format
 from gestura.stages.think_tags import split_think_blocks
 from gestura.tool_schemas import ProviderToolSchemas
 from gestura.tools import FunctionTool, tool
@@ -78,6 +84,9 @@ __all__ = [
     "Limits",
     "Message",
     "NamedTool",
+    "ObjectStream",
+    "ParsedAnswer",
+    "PartialJson",
     "ProtocolError",
     "ProviderSettings",
     "ProviderToolSchemas",
@@ -101,14 +110,19 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "TransportError",
+    "Unfit",
+    "UnfitAnswer",
     "assistant",
     "context_window",
     "document",
     "estimate_cost",
     "from_json",
     "image",
+    "messages_from_json",
+    "messages_to_json",
     "load_config",
     "open_client",
+    "response_format",
     "schema_of",
     "split_think_blocks",
     "to_json",

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeVar, overload
 
 import trio
 
@@ -23,19 +23,22 @@ from gestura._actors.supervisor import Supervisor
 from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
-from gestura.answer import Answer
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.conversation import Prompt, Request, continuation
+from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.request_options import ResponseFormat
 from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
+
+T = TypeVar("T")
 
 DEFAULT_LIMITS: Final = RunLimits()
 
@@ -64,6 +67,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
         record: str | Path | None = None,
     ) -> AsyncIterator[ChunkStream]:
@@ -77,12 +81,14 @@ class Client:
             provider: which of the configured providers to ask; the primary one unless told.
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
+            response_format: the shape that the answer shall have, as JSON: a class, a JSON Schema, or a
+                `ResponseFormat`; the request's own unless told. `ChunkStream.objects` reads such an answer.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
             record: write what passes over the wire to this file, with its timing and without secrets; see
                 `gestura.recording`.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
             OSError: the recording can't be written.
 
         Example:
@@ -95,7 +101,7 @@ class Client:
         send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
         counts = Counts()
         supervisor = Supervisor(
-            request=Request.of(prompt),
+            request=Request.of(prompt, response_format=response_format),
             names=list(dict.fromkeys((name, *self._config.fallback))),
             config=self._config.with_model(name, model) if model else self._config,
             providers=self._providers,
@@ -148,22 +154,74 @@ class Client:
             self._guards[name] = Guard(self._config.providers.get(name), trio.current_time())
         return self._guards[name]
 
+    @overload
     async def ask(
         self,
         prompt: Prompt,
         *,
+        response_format: None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> Answer: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: type[T],
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[T]: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: Mapping[str, Any] | ResponseFormat,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[dict[str, Any]]: ...
+
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: ResponseShape | None = None,
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
     ) -> Answer:
         """Ask, and wait for the whole answer. The arguments are those of `stream`.
 
+        Args:
+            prompt: as in `stream`.
+            response_format: what the answer shall be: the class of `answer.value`, or a JSON Schema, for a dict. (A
+                request's own format is not looked at here; `Answer.parse` makes a value of the answer.)
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
             StreamFailed: there is no whole answer; `ending` tells why.
+            UnfitAnswer: the answer is whole, and not what `response_format` says; `why` tells the reason.
         """
-        async with self.stream(prompt, provider=provider, model=model, token=token) as chunks:
-            return await chunks.collect()
+        async with self.stream(
+            prompt, provider=provider, model=model, token=token, response_format=response_format
+        ) as chunks:
+            answer = await chunks.collect()
+        match response_format:
+            case None:
+                return answer
+            case Mapping() | ResponseFormat():
+                return answer.parsed(dict[str, Any])
+            case _:
+                return answer.parsed(response_format)
 
     @asynccontextmanager
     async def run(
@@ -234,6 +292,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
     ) -> None:
         """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
@@ -246,13 +305,16 @@ class Client:
             provider: as in `stream`.
             model: as in `stream`.
             token: as in `stream`.
+            response_format: as in `stream`.
             raw: as in `stream`.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
         """
         with send:
-            async with self.stream(prompt, provider=provider, model=model, token=token, raw=raw) as chunks:
+            async with self.stream(
+                prompt, provider=provider, model=model, token=token, response_format=response_format, raw=raw
+            ) as chunks:
                 async for chunk in chunks:
                     try:
                         await send.send(chunk)

@@ -6,7 +6,7 @@ exactly once, after the last chunk.
 
 from __future__ import annotations
 
-from typing import Protocol, get_args
+from typing import Protocol, TypeVar, get_args
 
 import trio
 
@@ -14,8 +14,12 @@ from gestura._actors.forwarder import Outlet
 from gestura._actors.statistics import StreamStatistics
 from gestura.answer import Answer, Transcript
 from gestura.chunks import Ending, StreamChunk
+from gestura.messages import Message
+from gestura.object_stream import ObjectStream
 
 __all__ = ["CHUNKS_TO_THE_USER", "ChunkStream"]
+
+T = TypeVar("T")
 
 CHUNKS_TO_THE_USER = 256
 """Chunks that may wait for the user. When as many do, the pipeline stops reading from the socket."""
@@ -106,6 +110,15 @@ class ChunkStream:
         async for chunk in self:
             transcript.add(chunk)
         return transcript.answer(self._ending)
+
+    def objects(self, type_: type[T], *, begun: Message | None = None) -> ObjectStream[T]:
+        """The rest of the stream as one object that grows, for streams that were asked for with a `response_format`.
+
+        Args:
+            type_: the class that was the format; `dict[str, Any]` where that was a JSON Schema.
+            begun: what an earlier stream had shown, where this one resumes it: `Paused.partial`.
+        """
+        return ObjectStream(self, type_, begun=begun)
 
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""

@@ -220,7 +220,7 @@ class ProviderEvent:
 
     Args:
         event: the name of the server-sent event; `""` where it has none.
-        data: its payload, JSON text as it came.
+        data: its payload, JSON text as it came; but where it repeats the key, that is hidden.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from typing import Any, get_args
 
 import attrs
@@ -260,3 +261,19 @@ def test_what_is_no_chunk_is_refused(value: Any) -> None:
     """A JSON object that is no chunk raises what `from_json` promises."""
     with pytest.raises(ValueError, match="not a stream chunk: "):
         from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "words"),
+    [
+        ({"messages": []}, "messages: at least one is needed"),
+        ({"response_format": {"name": "a b", "schema": {"type": "object"}}}, "response_format.name: 1 to 64 letters"),
+        ({"reasoning": 0}, "reasoning: 'off', 'low', 'medium', 'high' or a number of tokens, not 0"),
+    ],
+)
+def test_a_request_that_can_not_be_is_refused_in_its_own_words(request_fields: dict[str, Any], words: str) -> None:
+    """The rule that it breaks is told, and where in the chunk it stands."""
+    said = {"role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    paused = {"type": "paused", "request": {"messages": [said], **request_fields}}
+    with pytest.raises(ValueError, match=re.escape(f"not a stream chunk: {words}") + r".* @ \$\.request"):
+        from_json(paused)

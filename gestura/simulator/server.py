@@ -82,7 +82,7 @@ class Simulator:
                 return response
             except ConnectionError:
                 outcome = Outcome.CLIENT_LEFT
-                raise
+                return web.Response()  # to nobody; what is raised here, aiohttp would log as an error of ours
             except asyncio.CancelledError:
                 # aiohttp cancels the handler of a lost connection, and has forgotten its transport by then.
                 if request.transport is None:
