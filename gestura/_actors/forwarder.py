@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
@@ -61,7 +60,7 @@ class Outlet:
         self._channel = channel
         self._counts = counts
         self._nursery: trio.Nursery | None = None
-        self._line: deque[trio.Event] = deque()
+        self._line: list[trio.Event] = []
         """Who waits for room, in the order in which they came; each is told when it is the first."""
 
     @asynccontextmanager
@@ -75,6 +74,10 @@ class Outlet:
         if self._line:
             raise trio.WouldBlock
         self._channel.send_nowait(chunk)
+        self.delivered(chunk)
+
+    def delivered(self, chunk: StreamChunk) -> None:
+        """A chunk is with the user; for those who watch."""
 
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class. No checkpoint where there is room: what room there is is bounded.
@@ -130,6 +133,7 @@ class Outlet:
                     if not turn.is_set():
                         await turn.wait()
                     await self._channel.send(chunk)
+                    self.delivered(chunk)
                     return
             self._counts.dropped[type(chunk).__name__] += 1
         finally:
