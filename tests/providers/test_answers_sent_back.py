@@ -55,14 +55,14 @@ def sent_back(wire: str, answer: Answer) -> dict[str, Any]:
 
 
 def merged(steps: Iterable[Step]) -> list[Step]:
-    """Adjacent texts, and adjacent thoughts, as one; blank ones are none."""
+    """Adjacent texts, and adjacent thoughts, as one."""
     out: list[Step] = []
     for kind, *rest in steps:
         if kind in ("text", "thought") and out and out[-1][0] == kind and len(out[-1]) == 2:
             out[-1] = (kind, out[-1][1] + rest[0], *rest[1:])
         else:
             out.append((kind, *rest))
-    return [step for step in out if step[0] != "text" or step[1].strip()]
+    return out
 
 
 def over_http(http: Any, wire: bytes) -> Any:
@@ -82,7 +82,7 @@ arguments = st.dictionaries(words, st.integers() | words, max_size=2)
 
 
 def anthropic_steps(blocks: Iterable[dict[str, Any]]) -> list[Step]:
-    return merged(
+    steps = merged(
         {
             "text": lambda block: ("text", block["text"]),
             "thinking": lambda block: ("thinking", block["thinking"], block["signature"]),
@@ -92,6 +92,7 @@ def anthropic_steps(blocks: Iterable[dict[str, Any]]) -> list[Step]:
         for block in blocks
         if block["type"] in ("text", "redacted_thinking", "tool_use") or block.get("signature")
     )
+    return [step for step in steps if step[0] != "text" or step[1].strip()]
 
 
 SEVERAL_ANSWERS = {
