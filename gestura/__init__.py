@@ -6,8 +6,10 @@ The layers, each importing only what stands to its right: `cli`, `simulator` →
 """
 
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
+from gestura._agent.run import AgentRun
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
+from gestura.agent_options import Compact, Confirm, Denied, RunLimits
 from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chat_dialect import ChatDialect
@@ -17,6 +19,7 @@ from gestura.chunks import __all__ as _chunk_names
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
 from gestura.config_file import load_config
 from gestura.conversation import Request
+from gestura.conversation_json import messages_from_json, messages_to_json
 from gestura.delivery import Delivery
 from gestura.errors import (
     ConfigError,
@@ -51,21 +54,28 @@ from gestura.pricing import context_window, estimate_cost
 from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
 from gestura.response_formats import response_format
 from gestura.stages.think_tags import split_think_blocks
+from gestura.tool_schemas import ProviderToolSchemas
+from gestura.tools import FunctionTool, tool
 from gestura.usage import TokenParts, TokenUsage, TokenUsageStatus
 
 __all__ = [
     *_chunk_names,
     "ActorStatistics",
     "AfterOutput",
+    "AgentRun",
     "Answer",
     "CancellationToken",
     "ChatDialect",
     "ChunkStream",
     "Client",
+    "Compact",
     "ConfigError",
+    "Confirm",
     "Delivery",
+    "Denied",
     "DocumentPart",
     "ErrorKind",
+    "FunctionTool",
     "GesturaError",
     "ImagePart",
     "InternalError",
@@ -79,11 +89,13 @@ __all__ = [
     "PartialJson",
     "ProtocolError",
     "ProviderSettings",
+    "ProviderToolSchemas",
     "RefusalPart",
     "Request",
     "ResponseFormat",
     "RetryPolicy",
     "Role",
+    "RunLimits",
     "Sampling",
     "StreamFailed",
     "StreamStatistics",
@@ -106,12 +118,15 @@ __all__ = [
     "estimate_cost",
     "from_json",
     "image",
+    "messages_from_json",
+    "messages_to_json",
     "load_config",
     "open_client",
     "response_format",
     "schema_of",
     "split_think_blocks",
     "to_json",
+    "tool",
     "tool_result",
     "user",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 import trio
 
@@ -19,7 +20,9 @@ from gestura._actors.observed import ObservedOutlet, observed
 from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
+from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
+from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
@@ -30,11 +33,14 @@ from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.request_options import ResponseFormat
+from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
 
 T = TypeVar("T")
+
+DEFAULT_LIMITS: Final = RunLimits()
 
 
 class Client:
@@ -133,6 +139,8 @@ class Client:
         Raises:
             ConfigError: `paused` holds no request; one that a stream ended with does.
         """
+        if paused.tool_results is not None:
+            raise ConfigError("paused.tool_results: an agent's turn goes on with Client.run(paused, …)")
         if paused.request is None:
             raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
         request = continuation(paused.request, paused.partial)
@@ -214,6 +222,67 @@ class Client:
                 return answer.parsed(dict[str, Any])
             case _:
                 return answer.parsed(response_format)
+
+    @asynccontextmanager
+    async def run(
+        self,
+        prompt: Prompt | Paused,
+        *,
+        tools: ToolSource = (),
+        limits: RunLimits = DEFAULT_LIMITS,
+        confirm: Confirm | None = None,
+        compact: Compact | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+        raw: bool = False,
+    ) -> AsyncIterator[AgentRun]:
+        """Let the model work with tools until it is done: its answers and the work of the tools, as one stream.
+
+        Each answer begins with an `AgentLoopIteration` and is complete with a `StepDone`. The calls of an answer are
+        run side by side, and each leads to a `ToolCallResult` or a `ToolBlocked`. A tool that fails, takes too long or
+        is called wrongly gives the model an error to read. The one ending has the usage of all answers.
+
+        Leaving the block, cancelling and pausing stop running tools, too; see `tool` for those in threads. A turn that
+        was paused goes on with `run(paused, …)`, where calls that have no result yet are run (again, if they had
+        begun).
+
+        Args:
+            prompt: a string, a list of messages, a `Request`, or the `Paused` that a turn ended with.
+            tools: each a function, with or without `@tool`, or a `Tool`; beside those of the request, and instead of
+                those of the same name. A call of a plain `Tool` ends the turn, and its result is yours to give.
+            limits: how far the turn may go.
+            confirm: is asked before each call of a tool with `confirm=True`.
+            compact: is given a request that is longer than the context window, and gives a shorter one, which is asked
+                once; without it, or where that is too long as well, the turn ends with `ContextOverflow`.
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+            raw: as in `stream`.
+
+        Raises:
+            ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
+
+        Example:
+            async with client.run("Shall I need an umbrella in Oslo?", tools=[get_weather]) as run:
+                async for chunk in run:
+                    ...
+            history += run.messages
+        """
+        if isinstance(prompt, Paused) and provider in (None, prompt.provider):
+            provider, model = prompt.provider, model or prompt.model
+        async with open_run(
+            prompt,
+            ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw),
+            tools=as_tools(tools),
+            limits=limits,
+            confirm=confirm,
+            compact=compact,
+            token=token,
+            provider=provider or self._config.primary,
+            model=model,
+        ) as run:
+            yield run
 
     async def stream_into(
         self,

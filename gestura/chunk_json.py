@@ -74,7 +74,8 @@ def _bytes(value: Any, _kind: type) -> bytes:
         raise TypeError("expected bytes in base64") from None
 
 
-_converter = _make_converter()
+converter = _make_converter()
+"""For the modules that write other things made of the same parts."""
 
 
 def _words(error: BaseException, kind: type | None) -> str:
@@ -88,7 +89,7 @@ def to_json(chunk: StreamChunk) -> dict[str, Any]:
     >>> to_json(Text("hi"))
     {'type': 'text', 'text': 'hi'}
     """
-    tagged: dict[str, Any] = _converter.unstructure(chunk, unstructure_as=StreamChunk)
+    tagged: dict[str, Any] = converter.unstructure(chunk, unstructure_as=StreamChunk)
     return {"type": tagged.pop("type"), **tagged}
 
 
@@ -102,7 +103,7 @@ def from_json(value: Any) -> StreamChunk:
     Text(text='hi')
     """
     try:
-        chunk: StreamChunk = _converter.structure(value, StreamChunk)  # type: ignore[arg-type]  # a union is no type
+        chunk: StreamChunk = converter.structure(value, StreamChunk)  # type: ignore[arg-type]  # a union is no type
     except KeyError as error:
         raise ValueError(f"not a stream chunk: unknown or missing type {error}") from None
     except cattrs.BaseValidationError as error:

@@ -18,6 +18,7 @@ from gestura.messages import Message, assistant, user
 from gestura.parts import Part, TextPart, ThinkingPart
 from gestura.request_options import Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
 from gestura.response_formats import response_format
+from gestura.tools import as_tools
 
 __all__ = ["Prompt", "Request", "ResponseShape", "continuation"]
 
@@ -31,10 +32,6 @@ def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
         Message(each.role, each.parts) if isinstance(each, Message) and type(each) is not Message else each
         for each in value
     )
-
-
-def _tools(value: Iterable[Tool]) -> tuple[Tool, ...]:
-    return tuple(value)
 
 
 def _system(value: str | Sequence[TextPart] | None) -> tuple[TextPart, ...]:
@@ -54,7 +51,7 @@ class Request:
     Args:
         messages: the conversation, oldest first; the last one is usually the user's.
         system: instructions that stand above the conversation: a string, or text parts, which can be cached apart.
-        tools: what the model may call.
+        tools: what the model may call: each a `Tool`, a typed function, or a dict as a provider writes it.
         tool_choice: whether it calls them; `None` leaves it to the provider, which is "as it likes".
         sampling: how it picks its words.
         reasoning: how much it reasons before it answers; `None` leaves it to the provider.
@@ -68,7 +65,7 @@ class Request:
 
     messages: tuple[Message, ...] = attrs.field(converter=_messages)
     system: tuple[TextPart, ...] = attrs.field(default=(), converter=_system)
-    tools: tuple[Tool, ...] = attrs.field(default=(), converter=_tools)
+    tools: tuple[Tool, ...] = attrs.field(default=(), converter=as_tools)
     tool_choice: ToolChoice | None = None
     sampling: Sampling = attrs.field(factory=Sampling)
     reasoning: Reasoning | None = None

@@ -73,7 +73,7 @@ class ErrorKind(enum.Enum):
     """The provider sent what its wire format does not allow."""
 
     LIMIT = "limit"
-    """The provider sent more than a limit of ours admits."""
+    """The provider sent more than a limit of ours admits, or an agent's turn went on for longer than one does."""
 
     INTERNAL = "internal"
     """A bug in gestura, or in a stage a user brought."""
