@@ -64,10 +64,15 @@ LETTER_BY_LETTER = Sending(characters_per_event=1)
 
 @each_wire
 async def test_an_answer_that_was_asked_for_by_class_has_a_value(kind: str) -> None:
-    """It is an instance of the class, in whichever wire format, beside all that an answer has."""
-    async with scripted_client([reply(Thinking("Hm."), WRITTEN, sending=LETTER_BY_LETTER)], kind=kind) as client:
+    """It is an instance of the class, in whichever wire format, beside all that an answer has.
+
+    The provider is told the schema in the body of the request.
+    """
+    model = ScriptedModel([reply(Thinking("Hm."), WRITTEN, sending=LETTER_BY_LETTER)])
+    async with scripted_client(model, kind=kind) as client:
         answer = await client.ask("A recipe, please.", response_format=Recipe)
 
+    assert '"required": ["title", "steps", "minutes"], "additionalProperties": false' in json.dumps(model.requests[0])
     assert PANCAKES == answer.value
     assert (WRITTEN, "Hm.", FinishReason.STOP) == (answer.text, answer.thinking, answer.done.finish_reason)
 
@@ -333,7 +338,9 @@ def goes_on(body: Any) -> Any:
     """A model that is asked for the rest writes the rest."""
     question = body["messages"][-1]["content"]
     if not question.startswith(GO_ON):
+        assert "response_format" in body
         return reply(WRITTEN, sending=LETTER_BY_LETTER)
+    assert "response_format" not in body
     assert '"required":["title","steps","minutes"]' in question
     return WRITTEN.removeprefix(body["messages"][-2]["content"])
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import attrs
 import live_peers
+import msgspec
 import pytest
 import trio
 from live_peers import fetch, local_model, provider_of
@@ -67,6 +69,27 @@ async def test_an_answer_comes_in_pieces(model: LocalModel, kind: str) -> None:
     written = done.usage.parts().output
     assert 24 >= written > 1
     assert done.usage.parts().total - written > len(QUESTION.split())
+
+
+@attrs.frozen
+class River:
+    """A river."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Z][a-z]{2,8}$")]
+    is_long: bool
+    countries: Literal[1, 2, 3]
+
+
+async def test_an_answer_has_the_shape_that_was_asked_for(model: LocalModel) -> None:
+    """A server that reads the schema holds even so small a model to it; the object grows until it is an instance."""
+    request = ask("Tell me of a river.", max_output_tokens=64)
+    async with open_client(model) as client, client.stream(request, response_format=River) as stream:
+        objects = stream.objects(River)
+        keys = [tuple(partial) for partial in [dict(partial) async for partial in objects]]
+        river = (await objects.collect()).value
+
+    assert {(), ("name",), ("name", "is_long"), ("name", "is_long", "countries")} >= set(keys) > {()}
+    assert isinstance(river, River)
 
 
 @in_all_but_responses
