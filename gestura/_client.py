@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections import ChainMap
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import MappingProxyType
+from typing import cast
 
 import trio
 
@@ -194,11 +196,13 @@ async def open_client(
         ConfigError: the configuration is wrong.
     """
     config = config if config is not None else StreamingConfig.from_environment()
-    known = {**BUILTIN_PROVIDERS, **providers}
+    known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
+    for settings in config.providers.values():
+        known.get(settings.kind)  # imported here, where it holds up no stream
     if transport is not None:
         yield Client(config, transport, known)
         return
-    load_price_list()  # slow to import, like aiohttp below: here it holds up no stream
+    load_price_list()  # likewise, and aiohttp below
     async with _open_transport(config.transport) as opened:
         yield Client(config, opened, known)
 
