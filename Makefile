@@ -37,7 +37,7 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
-# The full one takes an hour and a half, on a machine that does nothing else; the quick one two minutes.
+# The full one takes half an hour, on a machine that does nothing else; the quick one two minutes.
 bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks
 

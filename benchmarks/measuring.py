@@ -82,7 +82,7 @@ def measure(plan: Plan, path: Path, say: Callable[[str], None]) -> None:
                 say(f"Time is up after {number} of {plan.rounds} rounds.")
                 break
             for place, task in enumerate(shuffled(tasks, seed=number), 1):
-                if (number, task.group, task.subject, task.client) in done:
+                if (number, task.group, task.subject, task.client) in done or (number and task.once):
                     continue
                 say(
                     f"round {number + 1}/{plan.rounds}, {place}/{len(tasks)}: "
