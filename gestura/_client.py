@@ -6,8 +6,10 @@ import sys
 from collections import ChainMap
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Any, Final, TypeVar, cast, overload
 
 import trio
 
@@ -15,27 +17,45 @@ from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.observed import ObservedOutlet, observed
+from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
+from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
-from gestura.answer import Answer
+from gestura.agent_options import Compact, Confirm, RunLimits
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.conversation import Prompt, Request, continuation
+from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
+from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.request_options import ResponseFormat
+from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
+
+T = TypeVar("T")
+
+DEFAULT_LIMITS: Final = RunLimits()
 
 
 class Client:
     """Asks language models. Made by `open_client`; any number of streams at once, from any task of its `trio.run`."""
 
-    def __init__(self, config: StreamingConfig, transport: Transport, providers: Mapping[str, ProviderFactory]) -> None:
+    def __init__(
+        self,
+        config: StreamingConfig,
+        transport: Transport,
+        providers: Mapping[str, ProviderFactory],
+        observer: Observer | None = None,
+    ) -> None:
         self._config = config
+        self._observer = observer
         self._transport = transport
         self._providers = providers
         self._guards: dict[str, Guard] = {}
@@ -48,7 +68,9 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
+        record: str | Path | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -60,10 +82,15 @@ class Client:
             provider: which of the configured providers to ask; the primary one unless told.
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
+            response_format: the shape that the answer shall have, as JSON: a class, a JSON Schema, or a
+                `ResponseFormat`; the request's own unless told. `ChunkStream.objects` reads such an answer.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
+            record: write what passes over the wire to this file, with its timing and without secrets; see
+                `gestura.recording`.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
+            OSError: the recording can't be written.
 
         Example:
             async with client.stream("Why is the sky blue?") as chunks:
@@ -75,18 +102,18 @@ class Client:
         send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
         counts = Counts()
         supervisor = Supervisor(
-            request=Request.of(prompt),
+            request=Request.of(prompt, response_format=response_format),
             names=list(dict.fromkeys((name, *self._config.fallback))),
             config=self._config.with_model(name, model) if model else self._config,
             providers=self._providers,
             transport=self._transport,
             guard_of=self._guard_of,
-            outlet=Outlet(send, counts),
+            outlet=Outlet(send, counts) if self._observer is None else ObservedOutlet(send, counts),
             interrupt=Interrupt(token),
             counts=counts,
             raw=raw,
         )
-        with bare_errors():
+        with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(supervisor.serve)
                 with receive:
@@ -113,6 +140,8 @@ class Client:
         Raises:
             ConfigError: `paused` holds no request; one that a stream ended with does.
         """
+        if paused.tool_results is not None:
+            raise ConfigError("paused.tool_results: an agent's turn goes on with Client.run(paused, …)")
         if paused.request is None:
             raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
         request = continuation(paused.request, paused.partial)
@@ -126,22 +155,135 @@ class Client:
             self._guards[name] = Guard(self._config.providers.get(name), trio.current_time())
         return self._guards[name]
 
+    @overload
     async def ask(
         self,
         prompt: Prompt,
         *,
+        response_format: None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> Answer: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: type[T],
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[T]: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: Mapping[str, Any] | ResponseFormat,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[dict[str, Any]]: ...
+
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: ResponseShape | None = None,
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
     ) -> Answer:
         """Ask, and wait for the whole answer. The arguments are those of `stream`.
 
+        Args:
+            prompt: as in `stream`.
+            response_format: what the answer shall be: the class of `answer.value`, or a JSON Schema, for a dict. (A
+                request's own format is not looked at here; `Answer.parse` makes a value of the answer.)
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
             StreamFailed: there is no whole answer; `ending` tells why.
+            UnfitAnswer: the answer is whole, and not what `response_format` says; `why` tells the reason.
         """
-        async with self.stream(prompt, provider=provider, model=model, token=token) as chunks:
-            return await chunks.collect()
+        async with self.stream(
+            prompt, provider=provider, model=model, token=token, response_format=response_format
+        ) as chunks:
+            answer = await chunks.collect()
+        match response_format:
+            case None:
+                return answer
+            case Mapping() | ResponseFormat():
+                return answer.parsed(dict[str, Any])
+            case _:
+                return answer.parsed(response_format)
+
+    @asynccontextmanager
+    async def run(
+        self,
+        prompt: Prompt | Paused,
+        *,
+        tools: ToolSource = (),
+        limits: RunLimits = DEFAULT_LIMITS,
+        confirm: Confirm | None = None,
+        compact: Compact | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+        raw: bool = False,
+    ) -> AsyncIterator[AgentRun]:
+        """Let the model work with tools until it is done: its answers and the work of the tools, as one stream.
+
+        Each answer begins with an `AgentLoopIteration` and is complete with a `StepDone`. The calls of an answer are
+        run side by side, and each leads to a `ToolCallResult` or a `ToolBlocked`. A tool that fails, takes too long or
+        is called wrongly gives the model an error to read. The one ending has the usage of all answers.
+
+        Leaving the block, cancelling and pausing stop running tools, too; see `tool` for those in threads. A turn that
+        was paused goes on with `run(paused, …)`, where calls that have no result yet are run (again, if they had
+        begun).
+
+        Args:
+            prompt: a string, a list of messages, a `Request`, or the `Paused` that a turn ended with.
+            tools: each a function, with or without `@tool`, or a `Tool`; beside those of the request, and instead of
+                those of the same name. A call of a plain `Tool` ends the turn, and its result is yours to give.
+            limits: how far the turn may go.
+            confirm: is asked before each call of a tool with `confirm=True`.
+            compact: is given a request that is longer than the context window, and gives a shorter one, which is asked
+                once; without it, or where that is too long as well, the turn ends with `ContextOverflow`.
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+            raw: as in `stream`.
+
+        Raises:
+            ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
+
+        Example:
+            async with client.run("Shall I need an umbrella in Oslo?", tools=[get_weather]) as run:
+                async for chunk in run:
+                    ...
+            history += run.messages
+        """
+        if isinstance(prompt, Paused) and provider in (None, prompt.provider):
+            provider, model = prompt.provider, model or prompt.model
+        async with open_run(
+            prompt,
+            ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw),
+            tools=as_tools(tools),
+            limits=limits,
+            confirm=confirm,
+            compact=compact,
+            token=token,
+            provider=provider or self._config.primary,
+            model=model,
+        ) as run:
+            yield run
 
     async def stream_into(
         self,
@@ -151,6 +293,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
     ) -> None:
         """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
@@ -163,13 +306,16 @@ class Client:
             provider: as in `stream`.
             model: as in `stream`.
             token: as in `stream`.
+            response_format: as in `stream`.
             raw: as in `stream`.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
         """
         with send:
-            async with self.stream(prompt, provider=provider, model=model, token=token, raw=raw) as chunks:
+            async with self.stream(
+                prompt, provider=provider, model=model, token=token, response_format=response_format, raw=raw
+            ) as chunks:
                 async for chunk in chunks:
                     try:
                         await send.send(chunk)
@@ -183,28 +329,33 @@ async def open_client(
     *,
     transport: Transport | None = None,
     providers: Mapping[str, ProviderFactory] = MappingProxyType({}),
+    observer: Observer | None = None,
 ) -> AsyncIterator[Client]:
     """Open a client, with its connections and its loop, for the length of the block.
 
     Args:
-        config: providers, keys, deadlines; from the environment unless given.
+        config: providers, keys, deadlines; from the configuration file and the environment unless given.
         transport: what opens HTTP requests, for tests and special networks; the default is the one that the
             configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
+        observer: who watches the streams; `gestura.opentelemetry.OpenTelemetry()` is one.
 
     Raises:
         ConfigError: the configuration is wrong.
     """
-    config = config if config is not None else StreamingConfig.from_environment()
+    if config is None:
+        from gestura.config_file import load_config  # needed once, if at all
+
+        config = load_config()
     known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
     for settings in config.providers.values():
         known.get(settings.kind)  # imported here, where it holds up no stream
     if transport is not None:
-        yield Client(config, transport, known)
+        yield Client(config, transport, known, observer)
         return
     load_price_list()  # likewise, and aiohttp below
     async with _open_transport(config.transport) as opened:
-        yield Client(config, opened, known)
+        yield Client(config, opened, known, observer)
 
 
 def _open_transport(name: TransportName | None) -> AbstractAsyncContextManager[Transport]:

@@ -34,9 +34,11 @@ from gestura.agent_chunks import (
     ToolCallResult,
     ToolConfirmationRequired,
 )
-from gestura.conversation import Request, ToolCall
+from gestura.conversation import Request
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
+from gestura.messages import Message
+from gestura.parts import ToolResult
 from gestura.usage import TokenUsage, TokenUsageStatus
 
 __all__ = [
@@ -52,7 +54,6 @@ __all__ = [
     "MemoryBankSaved",
     "Narration",
     "NarrationStage",
-    "PartialAnswer",
     "Paused",
     "ProviderEvent",
     "PublicNarration",
@@ -70,6 +71,7 @@ __all__ = [
     "ShellSessionState",
     "Signature",
     "Status",
+    "StepDone",
     "StreamChunk",
     "TaskRuntimeSnapshot",
     "Text",
@@ -119,12 +121,14 @@ class Signature:
         signature: opaque to everyone but the provider.
         id: the tool call it belongs to; `None` where it seals the thinking just before it.
         redacted: it does not seal thinking but stands for it: the provider shows nothing of this part.
+        sealed_by: the wire format that it belongs to, such as `anthropic`.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
     signature: str
     id: str | None = None
     redacted: bool = False
+    sealed_by: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -216,15 +220,12 @@ class ProviderEvent:
 
     Args:
         event: the name of the server-sent event; `""` where it has none.
-        data: its payload, JSON text as it came.
+        data: its payload, JSON text as it came; but where it repeats the key, that is hidden.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
     event: str
     data: str
-
-
-# Endings.
 
 
 class FinishReason(enum.Enum):
@@ -256,6 +257,31 @@ class FinishReason(enum.Enum):
 
 
 @attrs.frozen(kw_only=True)
+class StepDone:
+    """One of the model's answers in an agent's turn is complete (`Client.run`): what its own `Done` would tell.
+
+    Its tool calls are run next, or the turn ends.
+
+    Args:
+        usage: token counts of this answer, or `None` where the provider told none.
+        finish_reason: why the model stopped, in gestura's terms.
+        provider_finish_reason: the same in the provider's own word.
+        model: which model answered, as the provider names it.
+        provider: which provider answered.
+    """
+
+    delivery: ClassVar = Delivery.LOSSLESS
+    usage: TokenUsage | None = None
+    finish_reason: FinishReason = attrs.field(default=FinishReason.UNKNOWN, metadata={"always": True})
+    provider_finish_reason: str | None = None
+    model: str | None = None
+    provider: str | None = None
+
+
+# Endings.
+
+
+@attrs.frozen(kw_only=True)
 class Done:
     """The answer is complete.
 
@@ -276,29 +302,17 @@ class Done:
 
 
 @attrs.frozen(kw_only=True)
-class PartialAnswer:
-    """What an answer had shown when it was broken off.
-
-    A tool call that was not complete is left out: its arguments are no JSON yet.
-    """
-
-    text: str = ""
-    thinking: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
 class Cancelled:
     """`CancellationToken.cancel` ended the stream.
 
     Args:
         usage: token counts, as far as they were told.
-        partial: what was shown before; `None` for nothing.
+        partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
     usage: TokenUsage | None = None
-    partial: PartialAnswer | None = None
+    partial: Message | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -307,18 +321,21 @@ class Paused:
 
     Args:
         usage: token counts, as far as they were told.
-        partial: what was shown before; `None` for nothing.
+        partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
         request: what was asked.
         provider: who was asked.
         model: which model.
+        tool_results: in an agent's turn that was paused while tools ran: `partial` is a whole answer, and these are the
+            results of its calls so far. `None` otherwise.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
     usage: TokenUsage | None = None
-    partial: PartialAnswer | None = None
+    partial: Message | None = None
     request: Request | None = None
     provider: str | None = None
     model: str | None = None
+    tool_results: tuple[ToolResult, ...] | None = None
 
 
 @attrs.frozen
@@ -336,7 +353,7 @@ class Error:
         retry_after: seconds after which, if the provider said so.
         attempts: requests that were made in all.
         usage: token counts, as far as they were told.
-        partial: what was shown before; `None` for nothing.
+        partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
@@ -350,7 +367,7 @@ class Error:
     retry_after: float | None = attrs.field(default=None, kw_only=True)
     attempts: int = attrs.field(default=0, kw_only=True)
     usage: TokenUsage | None = attrs.field(default=None, kw_only=True)
-    partial: PartialAnswer | None = attrs.field(default=None, kw_only=True)
+    partial: Message | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -384,6 +401,7 @@ StreamChunk = (
     | ToolBlocked
     | MemoryBankSaved
     | AgentLoopIteration
+    | StepDone
     | TaskRuntimeSnapshot
     | ShellOutput
     | ShellLifecycle

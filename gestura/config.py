@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import attrs
 from attrs.validators import ge, in_, le, optional
 
-from gestura.environment import VARIABLES
+from gestura.chat_dialect import ChatDialect
+from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
 
@@ -18,6 +20,13 @@ __all__ = ["AfterOutput", "ProviderSettings", "RetryPolicy", "StreamingConfig", 
 
 TransportName = Literal["trio_asyncio", "thread"]
 """Where aiohttp's asyncio loop runs: inside the caller's `trio.run`, on trio-asyncio, or in a thread of its own."""
+
+
+_TOKEN: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+"""What the name of a header is made of (RFC 9110, section 5.6.2)."""
+
+_CONTROL: Final = re.compile(r"[^\t -\x7e\x80-\U0010ffff]")
+"""What no value may hold (section 5.5): a line break would end the header, and begin another."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +38,11 @@ class ProviderSettings:
         model: the model asked where a request names none.
         api_key: never shown by `repr`. Blank for servers that need none.
         base_url: where it is; `None` is the provider's own.
+        allow_plain_http: a key or headers may go to another machine in the clear, for `base_url` says `http`. For a
+            network that you trust; without it, such a request is refused.
         headers: further request headers; not shown by `repr`, as they may hold secrets.
+        context_window: how many tokens a conversation may hold there, where a server has made less room than the model
+            has; the share of it that is told as used goes by this. `None` is what `gestura.context_window` knows.
         max_concurrent_streams: so many streams of a client ask this provider at once; others wait their turn, in order.
         requests_per_minute: so many requests a client makes in a minute; others wait.
         tokens_per_minute: no request while the answers of the last minute took more.
@@ -38,15 +51,18 @@ class ProviderSettings:
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
         think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
             to the provider.
-        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024; `None` leaves
-            it to the provider.
+        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024, where a request
+            says nothing of `reasoning`; `None` leaves it to the provider.
+        dialect: how a server of Chat Completions differs from OpenAI's own.
     """
 
     kind: str
     model: str
     api_key: str = attrs.field(default="", repr=False)
     base_url: str | None = None
+    allow_plain_http: bool = False
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    context_window: int | None = attrs.field(default=None, validator=optional(ge(1)))
     max_concurrent_streams: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -54,6 +70,7 @@ class ProviderSettings:
     starts_thinking: bool = False
     think: bool | None = None
     thinking_budget_tokens: int | None = attrs.field(default=None, validator=optional(ge(1024)))
+    dialect: ChatDialect = attrs.field(factory=ChatDialect)
 
     @api_key.validator
     def _check_api_key(self, _attribute: object, value: str) -> None:
@@ -61,6 +78,20 @@ class ProviderSettings:
             raise ConfigError(
                 "api_key: a key is printable ASCII without blanks around it (the value is not shown here)"
             )
+
+    @headers.validator
+    def _check_headers(self, _attribute: object, value: Mapping[str, str]) -> None:
+        for name, content in value.items():
+            if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+                raise ConfigError(
+                    "headers: a name is made of letters, digits and hyphens, such as X-Team (one that is not is not "
+                    "shown here)"
+                )
+            if not isinstance(content, str) or _CONTROL.search(content):
+                raise ConfigError(
+                    f"headers: the value of {name!r} is to be one line of text, without control characters or a line "
+                    "break at its end (the value is not shown here)"
+                )
 
 
 @attrs.frozen(kw_only=True)
@@ -165,22 +196,20 @@ class StreamingConfig:
         Raises:
             ConfigError: a key is not one; the message names its provider.
         """
-
-        def value(variable: str) -> str:
-            return environment.get(variable, "").strip()
-
         providers, told = {}, []
         for name, variables in VARIABLES.items():
-            key = next(filter(None, map(value, variables.api_key)), "")
-            base_url, model = value(variables.base_url), value(variables.model)
-            if variables.needs_key and not key:
+            values = {setting: value for setting, (value, _variable) in told_by(environment, name).items()}
+            if variables.needs_key and "api_key" not in values:
                 continue
             try:
                 providers[name] = ProviderSettings(
-                    kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
+                    kind=name,
+                    model=values.get("model", variables.default_model),
+                    api_key=values.get("api_key", ""),
+                    base_url=values.get("base_url"),
                 )
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from error
-            if key or base_url or model:
+            if values:
                 told.append(name)
         return cls(primary=next(iter(told), "openai"), providers=providers)

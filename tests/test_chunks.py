@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from typing import Any, get_args
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import conversations, requests
 
 from gestura import chunks as c
 from gestura.chunk_json import from_json, to_json
-from gestura.conversation import Message, Request, Sampling, TextPart, Tool, ToolCall
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
 from gestura.usage import TokenUsage, TokenUsageStatus
@@ -26,12 +27,12 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("narration", c.Narration, IF_ROOM, "narration stage"),
     ("text", c.Text, LOSSLESS, "text"),
     ("refusal", c.Refusal, LOSSLESS, "text"),
-    ("signature", c.Signature, LOSSLESS, "signature id? redacted?"),
-    ("signature", c.Signature, LOSSLESS, "signature id? redacted?"),
+    ("signature", c.Signature, LOSSLESS, "signature id? redacted? sealed_by?"),
+    ("signature", c.Signature, LOSSLESS, "signature id? redacted? sealed_by?"),
     ("tool_call_start", c.ToolCallStart, LOSSLESS, "id name"),
     ("tool_call_args", c.ToolCallArgs, LOSSLESS, "id fragment"),
     ("tool_call_end", c.ToolCallEnd, LOSSLESS, "id"),
-    ("tool_call_result", c.ToolCallResult, LOSSLESS, "name success output duration_ms"),
+    ("tool_call_result", c.ToolCallResult, LOSSLESS, "name success output duration_ms id?"),
     ("retry_attempt", c.RetryAttempt, LOSSLESS, "attempt max_attempts delay_ms error_message discard?"),
     ("context_compacted", c.ContextCompacted, LOSSLESS, "messages_before messages_after tokens_saved summary"),
     ("token_usage_update", c.TokenUsageUpdate, BEST_EFFORT, "estimated limit percentage status estimated_cost"),
@@ -45,9 +46,10 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
         LOSSLESS,
         "confirmation_id tool_name tool_args description risk_level category",
     ),
-    ("tool_blocked", c.ToolBlocked, LOSSLESS, "tool_name reason"),
+    ("tool_blocked", c.ToolBlocked, LOSSLESS, "tool_name reason id?"),
     ("memory_bank_saved", c.MemoryBankSaved, LOSSLESS, "file_path session_id summary messages_saved"),
     ("agent_loop_iteration", c.AgentLoopIteration, LOSSLESS, "iteration"),
+    ("step_done", c.StepDone, LOSSLESS, "usage? finish_reason! provider_finish_reason? model? provider?"),
     ("task_runtime_snapshot", c.TaskRuntimeSnapshot, IF_ROOM, "snapshot"),
     ("shell_output", c.ShellOutput, LOSSLESS, "process_id shell_session_id? stream data"),
     (
@@ -66,7 +68,7 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("reflection_complete", c.ReflectionComplete, LOSSLESS, "summary stored promoted"),
     ("done", c.Done, LOSSLESS, "usage? finish_reason! provider_finish_reason? model? provider?"),
     ("cancelled", c.Cancelled, LOSSLESS, "usage? partial?"),
-    ("paused", c.Paused, LOSSLESS, "usage? partial? request? provider? model?"),
+    ("paused", c.Paused, LOSSLESS, "usage? partial? request? provider? model? tool_results?"),
     (
         "error",
         c.Error,
@@ -135,19 +137,8 @@ def every_field(cls: type, **known: st.SearchStrategy[Any]) -> st.SearchStrategy
 USAGES = st.none() | every_field(TokenUsage)
 TASKS = every_field(c.RuntimeTask)
 SNAPSHOTS = every_field(c.RuntimeSnapshot, current_task=st.none() | TASKS)
-PARTIALS = st.none() | every_field(c.PartialAnswer, tool_calls=st.lists(every_field(ToolCall)).map(tuple))
-REQUESTS = st.none() | every_field(
-    Request,
-    messages=st.lists(every_field(Message, parts=st.lists(every_field(TextPart)).map(tuple))).map(tuple),
-    tools=st.lists(every_field(Tool, parameters=st.just({"type": "object"}))).map(tuple),
-    sampling=every_field(
-        Sampling,
-        temperature=st.none() | st.floats(allow_nan=False),
-        top_p=st.none() | st.floats(allow_nan=False),
-        stop=st.lists(st.text()).map(tuple),
-    ),
-    extra=st.dictionaries(st.text(), st.integers() | st.text()),
-)
+PARTIALS = st.none() | conversations().map(lambda turns: turns[-1])
+REQUESTS = st.none() | requests()
 KNOWN: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     c.Narration: {"narration": every_field(c.PublicNarration)},
     c.TaskRuntimeSnapshot: {"snapshot": SNAPSHOTS},
@@ -270,3 +261,19 @@ def test_what_is_no_chunk_is_refused(value: Any) -> None:
     """A JSON object that is no chunk raises what `from_json` promises."""
     with pytest.raises(ValueError, match="not a stream chunk: "):
         from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "words"),
+    [
+        ({"messages": []}, "messages: at least one is needed"),
+        ({"response_format": {"name": "a b", "schema": {"type": "object"}}}, "response_format.name: 1 to 64 letters"),
+        ({"reasoning": 0}, "reasoning: 'off', 'low', 'medium', 'high' or a number of tokens, not 0"),
+    ],
+)
+def test_a_request_that_can_not_be_is_refused_in_its_own_words(request_fields: dict[str, Any], words: str) -> None:
+    """The rule that it breaks is told, and where in the chunk it stands."""
+    said = {"role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    paused = {"type": "paused", "request": {"messages": [said], **request_fields}}
+    with pytest.raises(ValueError, match=re.escape(f"not a stream chunk: {words}") + r".* @ \$\.request"):
+        from_json(paused)

@@ -8,9 +8,10 @@ import attrs
 
 from gestura._actors.policy import is_retryable
 from gestura._actors.redaction import redact_fault
-from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, PartialAnswer, TokenUsageUpdate
+from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, TokenUsageUpdate
 from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
+from gestura.messages import Message
 from gestura.pricing import context_window, estimate_cost
 from gestura.providers import biller
 from gestura.stages.deltas import Anomaly, Control, Finish, ModelName, Terminal, Usage
@@ -78,7 +79,7 @@ class AttemptOutcome:
             case Usage(usage):
                 before, self._counts = self._counts, self._counts.updated(usage) if self._counts else usage
                 if self.usage is not None and self._counts != before:
-                    return _update(self.usage)
+                    return _update(self.usage, self.settings)
             case Finish():
                 self.finish = delta
             case ModelName(model):
@@ -107,7 +108,7 @@ class AttemptOutcome:
             self.fault = attrs.evolve(redact_fault(fault, self.settings), provider=self.provider)
 
 
-def ending_of(outcome: AttemptOutcome, partial: PartialAnswer | None = None, attempts: int = 1) -> Ending:
+def ending_of(outcome: AttemptOutcome, partial: Message | None = None, attempts: int = 1) -> Ending:
     """The last chunk for an attempt that nothing follows.
 
     Args:
@@ -129,7 +130,7 @@ def ending_of(outcome: AttemptOutcome, partial: PartialAnswer | None = None, att
 
 
 def error_of(
-    fault: Fault, *, usage: TokenUsage | None = None, partial: PartialAnswer | None = None, attempts: int = 0
+    fault: Fault, *, usage: TokenUsage | None = None, partial: Message | None = None, attempts: int = 0
 ) -> Error | ContextOverflow:
     """The last chunk of a stream that failed by `fault`."""
     if fault.kind is ErrorKind.CONTEXT_OVERFLOW:
@@ -149,9 +150,10 @@ def error_of(
     )
 
 
-def _update(usage: TokenUsage) -> TokenUsageUpdate:
-    """How full `usage` makes the context window of its model."""
-    used, limit = usage.parts().total, context_window(usage.provider, usage.model)
+def _update(usage: TokenUsage, settings: ProviderSettings | None) -> TokenUsageUpdate:
+    """How full `usage` makes the context window: the one that the settings tell, or the model's own."""
+    told = settings.context_window if settings is not None else None
+    used, limit = usage.parts().total, told or context_window(usage.provider, usage.model)
     percentage = used * 100 // limit
     return TokenUsageUpdate(
         estimated=used,

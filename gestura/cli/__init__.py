@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, demo, providers, replay, simulate
+from gestura.cli import ask, chat, configuration, demo, inspect, providers, replay, simulate
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
@@ -46,5 +46,16 @@ def main() -> None:
     """One typed stream of chunks from any language-model provider."""
 
 
-for _command in (ask.ask, demo.demo, providers.providers, replay.replay, simulate.simulate):
+_COMMANDS = (
+    ask.ask,
+    chat.chat,
+    configuration.config,
+    demo.demo,
+    inspect.inspect,
+    providers.providers,
+    replay.replay,
+    simulate.simulate,
+)
+
+for _command in _COMMANDS:
     main.add_command(_command)

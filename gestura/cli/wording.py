@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gestura.chunks import (
     Cancelled,
     ContextOverflow,
     Done,
     Ending,
     Error,
-    PartialAnswer,
     Paused,
     RetryAttempt,
     TokenUsageUpdate,
+    ToolCallResult,
 )
 from gestura.cli.terminal_text import visible_line
+from gestura.messages import Message
 from gestura.usage import TokenUsage
 
-__all__ = ["describe", "describe_retry", "in_dollars"]
+__all__ = ["describe", "describe_result", "describe_retry", "in_dollars"]
+
+OUTPUT_SHOWN: Final = 200  # characters of what a tool gave back; the model reads the rest
 
 
 def describe(ending: Ending, update: TokenUsageUpdate | None = None) -> str:
@@ -24,7 +29,7 @@ def describe(ending: Ending, update: TokenUsageUpdate | None = None) -> str:
 
     >>> describe(Done(model="m", usage=TokenUsage(input_tokens=3, output_tokens=5)))
     'done: unknown, m, 3 tokens in, 5 out'
-    >>> describe(Paused(partial=PartialAnswer(text="Half an")))
+    >>> describe(Paused(partial=assistant("Half an")))
     'paused: 7 characters of text kept'
     """
     match ending:
@@ -53,6 +58,19 @@ def describe_retry(retry: RetryAttempt) -> str:
     return visible_line(f"attempt {which} failed, another {when}{anew}: {retry.error_message}")
 
 
+def describe_result(result: ToolCallResult) -> str:
+    """What a tool gave back, or how it failed, as far as it fits on a line or two.
+
+    >>> describe_result(ToolCallResult("add", True, "3", 1200))
+    '<- add: 3 (1.2 s)'
+    """
+    output = visible_line(result.output.strip())
+    if len(output) > OUTPUT_SHOWN:
+        output = f"{output[:OUTPUT_SHOWN]}… ({len(result.output):,} characters)"
+    failed = "" if result.success else " failed"
+    return f"<- {visible_line(result.name)}{failed}: {output or 'nothing'} ({result.duration_ms / 1000:.1f} s)"
+
+
 def in_dollars(cost: float) -> str:
     """A cost; answers are cheap, so in millionths."""
     return f"${cost:,.6f}" if cost else "no cost"
@@ -63,7 +81,7 @@ def _line(what: str, *details: str) -> str:
     return visible_line(f"{what}: {told}" if told else what)
 
 
-def _kept(partial: PartialAnswer | None) -> list[str]:
+def _kept(partial: Message | None) -> list[str]:
     if partial is None:
         return ["nothing was shown"]
     return [f"{len(partial.text):,} characters of text kept"]

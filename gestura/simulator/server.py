@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -46,10 +47,11 @@ class Simulator:
         requests: every request seen so far, oldest first.
     """
 
-    def __init__(self, scenarios: Iterable[Scenario], url: str) -> None:
+    def __init__(self, scenarios: Iterable[Scenario], url: str, otherwise: str | None = None) -> None:
         self.url = url
         self.requests: list[SeenRequest] = []
         self._scenarios = {scenario.model: scenario for scenario in scenarios}
+        self._otherwise = otherwise
         self._asked: Counter[str] = Counter()
         self._answering: set[asyncio.Task[Any]] = set()
 
@@ -80,7 +82,7 @@ class Simulator:
                 return response
             except ConnectionError:
                 outcome = Outcome.CLIENT_LEFT
-                raise
+                return web.Response()  # to nobody; what is raised here, aiohttp would log as an error of ours
             except asyncio.CancelledError:
                 # aiohttp cancels the handler of a lost connection, and has forgotten its transport by then.
                 if request.transport is None:
@@ -98,14 +100,12 @@ class Simulator:
         if not isinstance(seen.body, dict):
             return _error(voice, HttpError(status=400, message="The body is not a JSON object."), code=None)
         model = voice.model_of(request.match_info, seen.body)
-        if model not in self._scenarios:
-            problem = HttpError(
-                status=404, message=f"The model `{model}` does not exist or you do not have access to it."
-            )
+        scenario = self._scenario_of(model)
+        if scenario is None:
+            known = f"The simulator has: {', '.join(self.models)}."
+            problem = HttpError(status=404, message=f"The model `{model}` does not exist. {known}")
             return _error(voice, problem, code="model_not_found")
-
-        scenario = self._scenarios[model]
-        faults = self._faults_due(scenario)
+        scenario, faults = self._due(scenario)
         for fault in faults:
             if isinstance(fault, HttpError):
                 return _error(voice, fault, code=None)
@@ -115,11 +115,18 @@ class Simulator:
         await obey(plan, request, response, seen)
         return response
 
-    def _faults_due(self, scenario: Scenario) -> list[Fault]:
-        """The faults that this request for the scenario meets."""
+    def _scenario_of(self, model: str) -> Scenario | None:
+        if model in self._scenarios:
+            return self._scenarios[model]
+        return attrs.evolve(self._scenarios[self._otherwise], model=model) if self._otherwise else None
+
+    def _due(self, scenario: Scenario) -> tuple[Scenario, list[Fault]]:
+        """What this request for the scenario meets, and the faults of it."""
         before = self._asked[scenario.model]
         self._asked[scenario.model] += 1
-        return [fault for fault in scenario.faults if fault.times is None or before < fault.times]
+        place = min(before, len(scenario.then))
+        due = attrs.evolve(scenario.then[place - 1], model=scenario.model) if place else scenario
+        return due, [fault for fault in due.faults if fault.times is None or before - place < fault.times]
 
     async def _stop_answering(self, _: web.Application) -> None:
         for task in self._answering:
@@ -128,18 +135,21 @@ class Simulator:
 
 
 @asynccontextmanager
-async def serving(scenarios: Iterable[Scenario], port: int = 0) -> AsyncIterator[Simulator]:
+async def serving(
+    scenarios: Iterable[Scenario], port: int = 0, *, otherwise: str | None = None
+) -> AsyncIterator[Simulator]:
     """A simulator that serves for the length of the block, in asyncio.
 
     Args:
         scenarios: what to answer; of several for one model the last counts.
         port: on 127.0.0.1; 0 picks a free one.
+        otherwise: the model whose scenario is that of every model without one; `None` refuses to answer for those.
 
     Raises:
         OSError: the port can't be had.
     """
     with _listen(port) as listener:
-        simulator = Simulator(scenarios, f"http://{LOOPBACK}:{listener.getsockname()[1]}")
+        simulator = Simulator(scenarios, f"http://{LOOPBACK}:{listener.getsockname()[1]}", otherwise)
         runner = web.AppRunner(
             simulator._make_app(),  # noqa: SLF001  # the same module
             access_log=None,
