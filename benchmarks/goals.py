@@ -64,23 +64,17 @@ def _by_scheme(results: Results, scheme: str) -> Iterator[Goal]:
     def of(name: str, metric: str) -> list[Case]:
         return [(f"{wire}, {name}", results.figure(wire, f"{name}, {scheme}", GESTURA, metric)) for wire in WIRES]
 
+    some = ("50 × 50/s", "100 × 50/s") if scheme == "plain" else ("50 × 50/s",)
+    title = f"{' and '.join(name.split()[0] for name in some)} streams, {scheme}"
     many = "1000 × 10/s"
     yield _at_most(1.5, f"burst, {scheme}: CPU to the floor", to(FLOOR, "burst"), unit="×")
     yield _at_least(40, f"burst, {scheme}: CPU below openai", to("openai", "burst", inverse=True), unit="× less")
     yield _at_least(150, f"burst, {scheme}: CPU below litellm", to("litellm", "burst", inverse=True), unit="× less")
-    yield _at_most(1.5, f"single, {scheme}: CPU to the floor", to(FLOOR, "single"), unit="×")
-    fifty_and_hundred = ("50 × 50/s", "100 × 50/s")
+    if scheme == "plain":
+        yield _at_most(1.5, f"single, {scheme}: CPU to the floor", to(FLOOR, "single"), unit="×")
+    yield _at_most(2.0, f"{title}: CPU to the floor", [case for name in some for case in to(FLOOR, name)], unit="×")
     yield _at_most(
-        2.0,
-        f"50 and 100 streams, {scheme}: CPU to the floor",
-        [case for name in fifty_and_hundred for case in to(FLOOR, name)],
-        unit="×",
-    )
-    yield _at_most(
-        5.0,
-        f"50 and 100 streams, {scheme}: added latency, p99",
-        [case for name in fifty_and_hundred for case in of(name, "latency_p99_ms")],
-        unit=" ms",
+        5.0, f"{title}: added latency, p99", [case for name in some for case in of(name, "latency_p99_ms")], unit=" ms"
     )
     yield _at_least(0.98, f"1,000 streams, {scheme}: share of the load carried", of(many, "load_carried"))
     yield _at_most(2.0, f"1,000 streams, {scheme}: CPU to the floor", to(FLOOR, many), unit="×")

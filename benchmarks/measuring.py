@@ -82,7 +82,7 @@ def measure(plan: Plan, path: Path, say: Callable[[str], None]) -> None:
                 say(f"Time is up after {number} of {plan.rounds} rounds.")
                 break
             for place, task in enumerate(shuffled(tasks, seed=number), 1):
-                if (number, task.group, task.subject, task.client) in done:
+                if (number, task.group, task.subject, task.client) in done or (number and task.once):
                     continue
                 say(
                     f"round {number + 1}/{plan.rounds}, {place}/{len(tasks)}: "
@@ -114,7 +114,10 @@ def run_task(task: Task, number: int, environment: dict[str, str]) -> Measuremen
     except subprocess.CalledProcessError as error:
         last_line = (error.stderr.strip() or f"exit code {error.returncode}").splitlines()[-1]
         return attrs.evolve(measured, failure=last_line[:200])
-    return attrs.evolve(measured, values=json.loads(run.stdout.splitlines()[-1]))
+    try:
+        return attrs.evolve(measured, values=json.loads(run.stdout.splitlines()[-1]))
+    except (IndexError, ValueError):
+        return attrs.evolve(measured, failure="it ended without a figure")
 
 
 @attrs.frozen

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections import ChainMap
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 import trio
 
@@ -346,11 +347,13 @@ async def open_client(
         from gestura.config_file import load_config  # needed once, if at all
 
         config = load_config()
-    known = {**BUILTIN_PROVIDERS, **providers}
+    known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
+    for settings in config.providers.values():
+        known.get(settings.kind)  # imported here, where it holds up no stream
     if transport is not None:
         yield Client(config, transport, known, observer)
         return
-    load_price_list()  # slow to import, like aiohttp below: here it holds up no stream
+    load_price_list()  # likewise, and aiohttp below
     async with _open_transport(config.transport) as opened:
         yield Client(config, opened, known, observer)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import cache
 from typing import Any
 
 import attrs
@@ -30,7 +31,12 @@ def _tag(chunk_class: type) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", chunk_class.__name__.removesuffix("Part")).lower()
 
 
-def _make_converter() -> cattrs.Converter:
+@cache
+def converter() -> cattrs.Converter:
+    """What writes and reads chunks, and other things made of the same parts.
+
+    Made with its first use: it takes as long as a fifth of `import gestura`, and most programs need no JSON.
+    """
     converter = strict_converter(unknown_keys=True)
 
     def without_empty_fields(cls: type) -> Any:
@@ -74,10 +80,6 @@ def _bytes(value: Any, _kind: type) -> bytes:
         raise TypeError("expected bytes in base64") from None
 
 
-converter = _make_converter()
-"""For the modules that write other things made of the same parts."""
-
-
 def _words(error: BaseException, kind: type | None) -> str:
     return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
 
@@ -89,7 +91,7 @@ def to_json(chunk: StreamChunk) -> dict[str, Any]:
     >>> to_json(Text("hi"))
     {'type': 'text', 'text': 'hi'}
     """
-    tagged: dict[str, Any] = converter.unstructure(chunk, unstructure_as=StreamChunk)
+    tagged: dict[str, Any] = converter().unstructure(chunk, unstructure_as=StreamChunk)
     return {"type": tagged.pop("type"), **tagged}
 
 
@@ -103,7 +105,7 @@ def from_json(value: Any) -> StreamChunk:
     Text(text='hi')
     """
     try:
-        chunk: StreamChunk = converter.structure(value, StreamChunk)  # type: ignore[arg-type]  # a union is no type
+        chunk: StreamChunk = converter().structure(value, StreamChunk)  # type: ignore[arg-type]  # a union is no type
     except KeyError as error:
         raise ValueError(f"not a stream chunk: unknown or missing type {error}") from None
     except cattrs.BaseValidationError as error:

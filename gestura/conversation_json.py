@@ -29,7 +29,7 @@ def messages_to_json(messages: Iterable[Message]) -> list[dict[str, Any]]:
     >>> messages_to_json([user("Hi")])
     [{'role': 'user', 'parts': [{'type': 'text', 'text': 'Hi'}]}]
     """
-    return [converter.unstructure(message, unstructure_as=Message) for message in messages]
+    return [converter().unstructure(message, unstructure_as=Message) for message in messages]
 
 
 def messages_from_json(value: Any) -> tuple[Message, ...]:
@@ -44,7 +44,7 @@ def messages_from_json(value: Any) -> tuple[Message, ...]:
     if not isinstance(value, list):
         raise ValueError(f"messages: expected an array, found {type(value).__name__}")  # noqa: TRY004
     try:
-        messages = tuple(converter.structure(value, list[Message]))
+        messages = tuple(converter().structure(value, list[Message]))
         if messages:
             Request(messages=messages)  # checks itself
     except cattrs.BaseValidationError as error:

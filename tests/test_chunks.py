@@ -131,7 +131,7 @@ EXAMPLES: list[tuple[c.StreamChunk, dict[str, Any]]] = [
 
 def every_field(cls: type, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Instances with every field drawn by its type, optional ones too; `known` says how where the type can't."""
-    return st.builds(cls, **{field.name: ... for field in attrs.fields(cls)} | known)
+    return st.builds(cls, **{field.name: ... for field in attrs.fields(attrs.resolve_types(cls))} | known)
 
 
 USAGES = st.none() | every_field(TokenUsage)

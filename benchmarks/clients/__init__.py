@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from benchmarks.workload import Wire
+from benchmarks.workload import Wire, Workload
 
 __all__ = ["CLIENTS", "FLOOR", "GESTURA", "Client", "Reader", "Target"]
 
@@ -40,6 +40,10 @@ class Client:
         wires: the wire formats that it reads.
         packages: what it needs, by the names that they are imported by.
         peer: somebody else's work that does the same, to be beaten; a floor is to be approached.
+        burst_share: the share of a burst's events that it reads. What an event costs does not depend on their number,
+            and the slowest would take as long as all the others together.
+        most_streams: it is not asked for more at once: what it can't carry tells no more with more of it.
+        over_tls: it is measured over TLS, too.
     """
 
     title: str
@@ -49,6 +53,16 @@ class Client:
     wires: tuple[Wire, ...] = ("openai_chat", "anthropic")
     packages: tuple[str, ...] = ()
     peer: bool = True
+    burst_share: float = 1.0
+    most_streams: int = 1000
+    over_tls: bool = True
+
+    def reads(self, workload: Workload) -> Workload | None:
+        """What this client reads of `workload`: all, fewer events or nothing."""
+        if workload.streams > self.most_streams:
+            return None
+        share = 1.0 if workload.kind == "paced" else self.burst_share
+        return attrs.evolve(workload, events=round(workload.events * share))
 
     def missing(self) -> str | None:
         """Why it can't be measured here, if it can't."""
@@ -77,12 +91,17 @@ CLIENTS: Final = {
         loop="trio",
         packages=("orjson",),
         peer=False,
+        over_tls=False,
     ),
     "httpx-sse": Client(
         title="httpx + httpx-sse", module="benchmarks.clients.of_httpx_sse", packages=("httpx", "httpx_sse")
     ),
     "openai": Client(
-        title="openai", module="benchmarks.clients.of_openai", wires=("openai_chat",), packages=("openai",)
+        title="openai",
+        module="benchmarks.clients.of_openai",
+        wires=("openai_chat",),
+        packages=("openai",),
+        burst_share=0.5,
     ),
     "openai-aiohttp": Client(
         title="openai, aiohttp backend",
@@ -90,17 +109,26 @@ CLIENTS: Final = {
         opener="open_reader_on_aiohttp",
         wires=("openai_chat",),
         packages=("openai", "aiohttp"),
+        burst_share=0.5,
+        over_tls=False,
     ),
     "anthropic": Client(
         title="anthropic", module="benchmarks.clients.of_anthropic", wires=("anthropic",), packages=("anthropic",)
     ),
     "litellm": Client(
-        title="litellm", module="benchmarks.clients.of_litellm", wires=("openai_chat",), packages=("litellm",)
+        title="litellm",
+        module="benchmarks.clients.of_litellm",
+        wires=("openai_chat",),
+        packages=("litellm",),
+        burst_share=0.1,
+        most_streams=100,
     ),
     "pydantic-ai": Client(
         title="pydantic-ai",
         module="benchmarks.clients.of_pydantic_ai",
         wires=("openai_chat",),
         packages=("pydantic_ai",),
+        burst_share=0.1,
+        most_streams=100,
     ),
 }

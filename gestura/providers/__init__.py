@@ -2,25 +2,19 @@
 
 A provider knows its wire format and nothing of connections, retries or channels. What it makes of a request is an
 `HttpRequest`; what it reads is frames, which its decoder turns into deltas. A user's own provider is any class with
-these members, given to the client by the `kind` that settings name.
+these members, given to the client by the `kind` that settings name. A built-in one is imported when it is first asked
+for: hardly any program speaks to all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import Final, Protocol
 
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.limits import Limits
-from gestura.providers.anthropic import AnthropicMessages
-from gestura.providers.gemini import Gemini
-from gestura.providers.grok import grok, grok_chat, grok_responses
-from gestura.providers.ollama import Ollama
-from gestura.providers.openai import openai
-from gestura.providers.openai_chat import OpenAIChat
-from gestura.providers.openai_responses import OpenAIResponses
 from gestura.stages import Stage
 from gestura.stages.deltas import Delta, Frame
 from gestura.transport import HttpRequest
@@ -59,19 +53,37 @@ class Provider(Protocol):
 ProviderFactory = Callable[[ProviderSettings], Provider]
 """Makes the provider for one stream. May choose by the settings: the same name, another wire for another model."""
 
-BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = MappingProxyType(
-    {
-        "openai": openai,
-        "openai_chat": OpenAIChat,
-        "openai_responses": OpenAIResponses,
-        "anthropic": AnthropicMessages,
-        "gemini": Gemini,
-        "grok": grok,
-        "grok_chat": grok_chat,
-        "grok_responses": grok_responses,
-        "ollama": Ollama,
-    }
-)
+_HOMES: Final = {
+    "openai": ("openai", "openai"),
+    "openai_chat": ("openai_chat", "OpenAIChat"),
+    "openai_responses": ("openai_responses", "OpenAIResponses"),
+    "anthropic": ("anthropic", "AnthropicMessages"),
+    "gemini": ("gemini", "Gemini"),
+    "grok": ("grok", "grok"),
+    "grok_chat": ("grok", "grok_chat"),
+    "grok_responses": ("grok", "grok_responses"),
+    "ollama": ("ollama", "Ollama"),
+}
+"""The module of this package, and the name in it, of each kind's factory."""
+
+
+class _Builtin(Mapping[str, ProviderFactory]):
+    def __getitem__(self, kind: str) -> ProviderFactory:
+        module, name = _HOMES[kind]
+        factory: ProviderFactory = getattr(import_module(f"{__name__}.{module}"), name)
+        return factory
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in _HOMES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+BUILTIN_PROVIDERS: Final[Mapping[str, ProviderFactory]] = _Builtin()
 """What gestura speaks, by the `kind` that settings name."""
 
 _DISPLAY_NAMES: Final = {

@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from benchmarks import measuring
-from benchmarks.measuring import Measurement, RunningServer, load_measurements, measure
-from benchmarks.task import QUICK, Task
+from benchmarks.measuring import Measurement, RunningServer, load_measurements, measure, run_task
+from benchmarks.task import QUICK, Plan, Task
 
 PLAN = attrs.evolve(
     QUICK, workloads={}, clients=(), curves={}, imports=(), stages=("tool calls", "think tags"), rounds=2
@@ -58,6 +58,24 @@ def test_no_round_begins_that_has_no_time(asked: list[tuple[int, str]], tmp_path
     measure(attrs.evolve(PLAN, seconds=0.0), tmp_path / "samples.jsonl", print)
 
     assert {0} == {number for number, _ in asked}
+
+
+def test_what_is_to_be_measured_once_is(asked: list[tuple[int, str]], tmp_path: Path, monkeypatch) -> None:
+    """In the first round; the others are spared it."""
+    once = [attrs.evolve(task, once=task.subject == "think tags") for task in PLAN.tasks({"http": ""})]
+    monkeypatch.setattr(Plan, "tasks", lambda *_: once)
+    measure(PLAN, tmp_path / "samples.jsonl", print)
+
+    assert [(0, "think tags")] == [each for each in asked if each[1] == "think tags"]
+    assert [(0, "tool calls"), (1, "tool calls")] == [each for each in asked if each[1] == "tool calls"]
+
+
+@pytest.mark.parametrize("program", ["pass", "print('no figure')"])
+def test_a_client_that_tells_nothing_has_failed(program: str) -> None:
+    """It is noted, and the run goes on."""
+    task = Task(group="stages", subject="tool calls", client="gestura", arguments=("-c", program))
+
+    assert "it ended without a figure" == run_task(task, 0, {}).failure
 
 
 @pytest.mark.usefixtures("asked")
