@@ -22,7 +22,7 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Request, Role, Sampling
 from gestura.errors import ConfigError, ErrorKind, Fault
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, WireDecoder
+from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.endpoints import endpoint_url
@@ -192,12 +192,12 @@ class _Candidate(msgspec.Struct, gc=False, rename="camel"):
 
 
 class _Counts(msgspec.Struct, gc=False, rename="camel"):
-    prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    total_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
+    prompt_token_count: TokenCount | None = None
+    candidates_token_count: TokenCount | None = None
+    total_token_count: TokenCount | None = None
+    cached_content_token_count: TokenCount | None = None
+    thoughts_token_count: TokenCount | None = None
+    tool_use_prompt_token_count: TokenCount | None = None
 
 
 class _PromptFeedback(msgspec.Struct, gc=False, rename="camel"):

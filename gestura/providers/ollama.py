@@ -24,7 +24,7 @@ from gestura.chunks import FinishReason, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, WireDecoder
+from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
@@ -195,8 +195,8 @@ class _Event(msgspec.Struct, gc=False):
     message: _Message | None = None
     done: bool | None = None
     done_reason: str | None = None
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
+    prompt_eval_count: TokenCount | None = None
+    eval_count: TokenCount | None = None
     error: dict[str, Any] | str | None = None
 
 

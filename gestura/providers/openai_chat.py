@@ -23,7 +23,7 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.errors import ProtocolError
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, WireDecoder
+from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
@@ -149,23 +149,23 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: TokenCount | None = None
+    cache_write_tokens: TokenCount | None = None
 
 
 class _CompletionDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: TokenCount | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: TokenCount | None = None
+    completion_tokens: TokenCount | None = None
+    total_tokens: TokenCount | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    cached_tokens: int | None = None  # Together, Moonshot
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
-    reasoning_tokens: int | None = None  # GitHub Copilot
+    cached_tokens: TokenCount | None = None  # Together, Moonshot
+    prompt_cache_hit_tokens: TokenCount | None = None  # DeepSeek
+    reasoning_tokens: TokenCount | None = None  # GitHub Copilot
 
 
 class _Choice(msgspec.Struct, gc=False):
