@@ -27,6 +27,7 @@ LONGEST = 4096
 SLOWEST_SECONDS = 5
 LARGEST_MEGABYTES = 512
 
+HEAD = "| target | inputs | branches reached | features | corpus | findings |\n| --- | --- | --- | --- | --- | --- |\n"
 HERE = Path(__file__).parent
 
 
@@ -74,7 +75,7 @@ def run(target: str, seconds: int, home: Path) -> tuple[str, int]:
         sys.stderr.write(done.stderr[-4000:])
     runs = int((re.findall(r"number_of_executed_units: (\d+)", done.stderr) or ["0"])[-1])
     features = (re.findall(r"cov: (\d+) ft: (\d+)", done.stderr) or [("0", "0")])[-1]
-    line = f"| {target} | {runs:,} | {features[0]} | {features[1]} | {len(list(corpus.iterdir())):,} | {len(found)} |"
+    line = f"| {target} | {runs:,} | {features[0]} | {features[1]} | {len(list(corpus.iterdir())):,} | {len(found)} |\n"
     return line, len(found) or done.returncode
 
 
@@ -86,10 +87,11 @@ def main() -> None:
     arguments.add_argument("--home", type=Path, default=Path("build/fuzz"))
     chosen = arguments.parse_args()
     failed = 0
-    print("| target | inputs | branches reached | features | corpus | findings |\n| --- | --- | --- | --- | --- | --- |")
+    sys.stdout.write(HEAD)
     for target in chosen.targets or TARGETS:
         line, found = run(target, chosen.seconds, chosen.home)
-        print(line, flush=True)
+        sys.stdout.write(line)
+        sys.stdout.flush()
         failed += bool(found)
     sys.exit(1 if failed else 0)
 

@@ -1,4 +1,4 @@
-"""A coverage-guided fuzzer's target: `python target.py NAME [libFuzzer's options] CORPUS`, in an environment with atheris.
+"""A coverage-guided fuzzer's target, for an environment with atheris: `python target.py NAME [OPTIONS] CORPUS`.
 
 A wire format's name fuzzes its whole pipeline, with `mutations` beside libFuzzer's own changes; `sse` holds the framer
 to the standard's own steps, and `refusal` the reading of HTTP errors to its type. An input that breaks a law is written
