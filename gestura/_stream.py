@@ -49,6 +49,7 @@ class ChunkStream:
             pass
         except trio.EndOfChannel:
             return await self._end()
+        self._supervisor.outlet.caught_up()
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:

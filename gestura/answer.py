@@ -27,6 +27,7 @@ from gestura.chunks import (
 )
 from gestura.conversation import ToolCall
 from gestura.errors import InternalError, StreamFailed
+from gestura.limits import utf8_size
 
 __all__ = ["Answer", "Transcript", "collect"]
 
@@ -70,7 +71,7 @@ class Transcript:
         self._arguments: dict[str, bytearray] = {}
         self._complete: list[str] = []
         self.size = 0
-        """Characters shown."""
+        """Bytes of what was shown, in UTF-8."""
         self.shown = False
         """Whether any content was shown: text, thinking, a refusal or a tool call."""
 
@@ -96,14 +97,14 @@ class Transcript:
             case ToolCallStart(id=call, name=name):
                 self._names[call] = name
                 self._arguments[call] = bytearray()
-                self.size += len(call) + len(name)
+                self.size += utf8_size(call) + utf8_size(name)
                 self.shown = True
             case ToolCallEnd(id=call):
                 self._complete.append(call)
             case Refusal(piece):
                 self._keep(piece, self._refusal)
             case Signature(piece):
-                self.size += len(piece)  # not kept, but neither may it go on for ever
+                self.size += utf8_size(piece)  # not kept, but neither may it go on for ever
             case RetryAttempt(discard=True):
                 self.clear()
             case _:
@@ -132,8 +133,9 @@ class Transcript:
         )
 
     def _keep(self, piece: str, pieces: bytearray) -> None:
-        pieces += piece.encode("utf-8", "surrogatepass")
-        self.size += len(piece)
+        data = piece.encode("utf-8", "surrogatepass")
+        pieces += data
+        self.size += len(data)
         self.shown = True
 
     def _tool_calls(self) -> Iterator[ToolCall]:

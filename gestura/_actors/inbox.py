@@ -45,6 +45,8 @@ class _Inbox(Generic[Item]):
     has_room_behind: Callable[[], bool] | None = attrs.field(default=None, init=False)
     failure: BaseException | None = attrs.field(default=None, init=False)
     waiting_senders: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot, init=False)
+    idle: trio.Event | None = attrs.field(default=None, init=False)
+    """Set, if there is one, when the owner parks, or leaves."""
     sender_closed: bool = attrs.field(default=False, init=False)
     receiver_closed: bool = attrs.field(default=False, init=False)
 
@@ -59,6 +61,12 @@ class _Inbox(Generic[Item]):
         if self.parked_owner is not None:
             trio.lowlevel.reschedule(self.parked_owner)
             self.parked_owner = None
+
+    def tell_idle(self) -> None:
+        """Let whoever waits for it know that the owner has nothing to do."""
+        if self.idle is not None:
+            self.idle.set()
+            self.idle = None
 
 
 class InboxSender(Generic[Item]):
@@ -181,10 +189,19 @@ class InboxReceiver(Generic[Item]):
         inbox.queue.clear()
         inbox.waiting_senders.unpark_all()
         inbox.wake_owner()
+        inbox.tell_idle()
+
+    async def wait_idle(self) -> None:
+        """Until the owner is parked on the empty inbox, or has closed it. No checkpoint where it is."""
+        inbox = self._inbox
+        while inbox.parked_owner is None and not inbox.receiver_closed:
+            inbox.idle = inbox.idle or trio.Event()
+            await inbox.idle.wait()
 
     async def _park(self) -> None:
         inbox = self._inbox
         inbox.parked_owner = trio.lowlevel.current_task()
+        inbox.tell_idle()
 
         def abort(_raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
             inbox.parked_owner = None
