@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import attrs
 from attrs.validators import ge, in_, le, optional
 
 from gestura.environment import VARIABLES
-from gestura.errors import ConfigError
+from gestura.errors import ConfigError, ErrorKind
 from gestura.limits import Limits
 
 __all__ = ["AfterOutput", "ProviderSettings", "RetryPolicy", "StreamingConfig", "Timeouts", "TransportName"]
@@ -160,10 +160,12 @@ class StreamingConfig:
 
         Each of `openai`, `anthropic`, `gemini` and `grok` whose key is there is configured, and `ollama` always is. The
         primary one is the first, in this order, that a variable tells of; where none does it is `openai`, whose error
-        then says what to set. `gestura.environment.VARIABLES` is the table.
+        then says what to set. `gestura.environment.VARIABLES` is the table. Each of the `Limits` has a variable, too:
+        `GESTURA_MAX_FRAME_BYTES` and so on.
 
         Raises:
-            ConfigError: a key is not one; the message names its provider.
+            ConfigError: a key is not one, or a limit is no number above zero; the message names its provider, or its
+                variable.
         """
 
         def value(variable: str) -> str:
@@ -183,4 +185,15 @@ class StreamingConfig:
                 raise ConfigError(f"{name}: {error}") from error
             if key or base_url or model:
                 told.append(name)
-        return cls(primary=next(iter(told), "openai"), providers=providers)
+        return cls(primary=next(iter(told), "openai"), providers=providers, limits=_limits_told_by(value))
+
+
+def _limits_told_by(value: Callable[[str], str]) -> Limits:
+    limits = {}
+    for field in attrs.fields(Limits):
+        variable = f"GESTURA_{field.name.upper()}"
+        if told := value(variable):
+            if not (told.isascii() and told.isdecimal() and 0 < len(told) < 19 and int(told)):
+                raise ConfigError(f"{variable}: {told!r} is no whole number above zero", kind=ErrorKind.BAD_REQUEST)
+            limits[field.name] = int(told)
+    return Limits(**limits)

@@ -23,6 +23,10 @@ class Limits:
     max_json_depth: int = attrs.field(default=128, validator=gt(0))
     """Objects and lists inside each other in one event. Real events have ten; Python's own limit is a thousand."""
 
+    max_json_parts: int = attrs.field(default=500_000, validator=gt(0))
+    """Strings, objects, lists and commas in one event: parsed, each may take a hundred bytes. Real events have some
+    hundreds, and thousands where they repeat a whole answer with its probabilities."""
+
     max_tool_argument_bytes: int = attrs.field(default=16 * MEBIBYTE, validator=gt(0))
     """The arguments of one tool call; and of all calls together, what waits for an earlier call or for its name."""
 

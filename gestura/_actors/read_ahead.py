@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import trio
-
 from gestura._actors.inbox import InboxReceiver
 
 __all__ = ["READ_AHEAD_BYTES", "ReadAhead"]

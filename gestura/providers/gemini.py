@@ -27,7 +27,7 @@ from gestura.providers._encoding import encoded
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
 from gestura.stages.deltas import (
     Anomaly,
     Delta,
@@ -39,6 +39,7 @@ from gestura.stages.deltas import (
     ToolCallFragment,
     Usage,
 )
+from gestura.stages.json_limits import JsonLimits
 from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
 
@@ -94,7 +95,7 @@ class Gemini:
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
-        return GeminiFramer(limits)
+        return fuse(GeminiFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return GeminiDecoder()

@@ -29,8 +29,9 @@ from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.providers.waiting import WaitingWords
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
 from gestura.stages.deltas import Anomaly, Delta, Finish, Frame, ModelName, Oddity, Terminal, ToolCallFragment, Usage
+from gestura.stages.json_limits import JsonLimits
 from gestura.stages.ndjson import NdjsonFramer
 from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
@@ -86,7 +87,7 @@ class Ollama:
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
-        return NdjsonFramer(limits)
+        return fuse(NdjsonFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return OllamaDecoder()

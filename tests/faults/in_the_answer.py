@@ -137,7 +137,7 @@ BEFORE_CONTENT = [
     ),
     hopeless("an event that is no JSON", body(b"data: {oops\n\n"), ErrorKind.PROTOCOL),
     hopeless("an event that is no object", body(b"data: [1]\n\n"), ErrorKind.PROTOCOL),
-    hopeless("an event nested a hundred thousand deep", body(b"data: " + b"[" * 100_000 + b"\n\n"), ErrorKind.PROTOCOL),
+    hopeless("an event nested a hundred thousand deep", body(b"data: " + b"[" * 100_000 + b"\n\n"), ErrorKind.LIMIT),
     hopeless(
         "a line longer than `max_frame_bytes`",
         body(b"data: " + b"x" * 2000),
