@@ -1,4 +1,5 @@
 """The page on the design says what a stream may hold, as it is tested."""
+# ruff: noqa: RUF001  # the page has the sign for it
 
 from __future__ import annotations
 
