@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from pathlib import Path
 from types import MappingProxyType
 
 import trio
@@ -14,6 +15,8 @@ from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.observed import ObservedOutlet, observed
+from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
@@ -23,6 +26,7 @@ from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
 from gestura.conversation import Prompt, Request, continuation
 from gestura.errors import ConfigError
+from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.transport import Transport
@@ -37,8 +41,15 @@ class Client:
     `RuntimeError` in another run, in another thread or in a forked process: open a client there.
     """
 
-    def __init__(self, config: StreamingConfig, transport: Transport, providers: Mapping[str, ProviderFactory]) -> None:
+    def __init__(
+        self,
+        config: StreamingConfig,
+        transport: Transport,
+        providers: Mapping[str, ProviderFactory],
+        observer: Observer | None = None,
+    ) -> None:
         self._config = config
+        self._observer = observer
         self._transport = transport
         self._providers = providers
         self._guards: dict[str, Guard] = {}
@@ -55,6 +66,7 @@ class Client:
         model: str | None = None,
         token: CancellationToken | None = None,
         raw: bool = False,
+        record: str | Path | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -67,9 +79,12 @@ class Client:
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
+            record: write what passes over the wire to this file, with its timing and without secrets; see
+                `gestura.recording`.
 
         Raises:
             ConfigError: the prompt is empty or none.
+            OSError: the recording can't be written.
 
         Example:
             async with client.stream("Why is the sky blue?") as chunks:
@@ -88,12 +103,12 @@ class Client:
             providers=self._providers,
             transport=self._transport,
             guard_of=self._guard_of,
-            outlet=Outlet(send, counts),
+            outlet=Outlet(send, counts) if self._observer is None else ObservedOutlet(send, counts),
             interrupt=Interrupt(token),
             counts=counts,
             raw=raw,
         )
-        with bare_errors():
+        with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(supervisor.serve)
                 with receive:
@@ -202,14 +217,16 @@ async def open_client(
     *,
     transport: Transport | None = None,
     providers: Mapping[str, ProviderFactory] = MappingProxyType({}),
+    observer: Observer | None = None,
 ) -> AsyncIterator[Client]:
     """Open a client, with its connections and its loop, for the length of the block.
 
     Args:
-        config: providers, keys, deadlines; from the environment unless given.
+        config: providers, keys, deadlines; from the configuration file and the environment unless given.
         transport: what opens HTTP requests, for tests and special networks; the default is the one that the
             configuration names.
         providers: wire formats of your own by `kind`, beside the built-in ones.
+        observer: who watches the streams; `gestura.opentelemetry.OpenTelemetry()` is one.
 
     Raises:
         ConfigError: the configuration is wrong.
@@ -217,15 +234,18 @@ async def open_client(
     """
     if not trio.lowlevel.in_trio_task():
         raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
-    config = config if config is not None else StreamingConfig.from_environment()
+    if config is None:
+        from gestura.config_file import load_config  # needed once, if at all
+
+        config = load_config()
     known = {**BUILTIN_PROVIDERS, **providers}
     if transport is not None:
-        with closing(Client(config, transport, known)) as client:
+        with closing(Client(config, transport, known, observer)) as client:
             yield client
         return
     load_price_list()  # slow to import, like aiohttp below: here it holds up no stream
     async with _open_transport(config.transport) as opened:
-        with closing(Client(config, opened, known)) as client:
+        with closing(Client(config, opened, known, observer)) as client:
             yield client
 
 

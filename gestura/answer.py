@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import attrs
@@ -13,7 +13,6 @@ from gestura.chunks import (
     Done,
     Ending,
     Error,
-    PartialAnswer,
     Paused,
     Refusal,
     RetryAttempt,
@@ -25,98 +24,120 @@ from gestura.chunks import (
     ToolCallEnd,
     ToolCallStart,
 )
-from gestura.conversation import ToolCall
 from gestura.errors import InternalError, StreamFailed
 from gestura.limits import utf8_size
+from gestura.messages import Message, Role
+from gestura.parts import Part, RefusalPart, TextPart, ThinkingPart, ToolCall
 
 __all__ = ["Answer", "Transcript", "collect"]
+
+PART_BYTES: Final = 100
+"""What a part counts beside its text: a server could give each character one of its own."""
 
 _ENDINGS: Final = (Done, Cancelled, Paused, Error, ContextOverflow)
 
 
-@attrs.frozen(kw_only=True)
-class Answer:
-    """What the model said, as a whole. `str(answer)` is its text.
+@attrs.frozen
+class Answer(Message):
+    """What the model said, as a whole: a `Message` that can be appended to the history as it is.
+
+    `str(answer)` is its text; `answer.thinking`, `answer.tool_calls` and the rest are those of a message.
 
     Args:
-        text: the answer proper.
-        thinking: the model's reasoning, as far as it was shown.
-        refusal: the model's words for why it does not answer, where the provider keeps them apart.
-        tool_calls: complete calls, in order.
         done: usage, finish reason, model.
     """
 
-    text: str
-    thinking: str = ""
-    refusal: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    done: Done
+    done: Done = attrs.field(kw_only=True)
 
     def __str__(self) -> str:
         return self.text
 
 
+class _Piece:
+    """A part that may still grow: its text, as bytes, since many tiny strings would be large."""
+
+    def __init__(self, kind: type[StreamChunk], start: ToolCallStart | None = None) -> None:
+        self.kind = kind
+        self.text = bytearray()
+        self.start = start
+        self.seal: Signature | None = None
+        self.complete = start is None
+
+    def part(self) -> Part:
+        text = _as_sendable(self.text)
+        signature, sealed_by = (self.seal.signature, self.seal.sealed_by) if self.seal else (None, None)
+        if self.start:
+            return ToolCall(self.start.id, self.start.name, text, signature=signature, sealed_by=sealed_by)
+        if self.kind is Thinking:
+            redacted = self.seal is not None and self.seal.redacted
+            return ThinkingPart(text, signature=signature, sealed_by=sealed_by, redacted=redacted)
+        return TextPart(text) if self.kind is Text else RefusalPart(text)
+
+
+def _as_sendable(pieces: bytearray) -> str:
+    """The text of the pieces. Halves of a surrogate pair that came in two pieces are joined, and others replaced.
+
+    Servers that count in UTF-16 cut there. A half alone can't be sent back in a later turn.
+    """
+    try:
+        return pieces.decode()
+    except UnicodeDecodeError:
+        return (
+            pieces.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        )
+
+
 class Transcript:
-    """What an answer has shown so far, kept chunk by chunk; as bytes, since many tiny strings would be large."""
+    """What an answer has shown so far, kept chunk by chunk, in its order."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Forget it all: the answer begins anew."""
-        self._text = bytearray()
-        self._thinking = bytearray()
-        self._refusal = bytearray()
-        self._names: dict[str, str] = {}
-        self._arguments: dict[str, bytearray] = {}
-        self._complete: list[str] = []
+        self._pieces: list[_Piece] = []
+        self._calls: dict[str, _Piece] = {}
+        self._open: _Piece | None = None
         self.size = 0
-        """Bytes of what was shown, in UTF-8."""
+        """Bytes of what was shown, in UTF-8, and of the parts that it is made of."""
         self.shown = False
         """Whether any content was shown: text, thinking, a refusal or a tool call."""
-
-    @property
-    def has_text(self) -> bool:
+        self.has_text = False
         """Whether any text was shown."""
-        return bool(self._text)
 
     @property
     def has_tool_call(self) -> bool:
         """Whether a tool call was shown, complete or not."""
-        return bool(self._names)
+        return bool(self._calls)
 
     def add(self, chunk: StreamChunk) -> None:
         """Keep what `chunk` says, if it says something."""
         match chunk:
-            case Text(piece):
-                self._keep(piece, self._text)
-            case Thinking(piece):
-                self._keep(piece, self._thinking)
-            case ToolCallArgs(id=call, fragment=piece):
-                self._keep(piece, self._arguments[call])
+            case Text(text) | Thinking(text) | Refusal(text):
+                self._keep(type(chunk), text)
+            case ToolCallArgs(id=call, fragment=fragment):
+                data = fragment.encode("utf-8", "surrogatepass")
+                self._calls[call].text += data
+                self.size += len(data)
             case ToolCallStart(id=call, name=name):
-                self._names[call] = name
-                self._arguments[call] = bytearray()
+                self._calls[call] = self._begin(_Piece(ToolCallStart, chunk))
                 self.size += utf8_size(call) + utf8_size(name)
                 self.shown = True
             case ToolCallEnd(id=call):
-                self._complete.append(call)
-            case Refusal(piece):
-                self._keep(piece, self._refusal)
-            case Signature(piece):
-                self.size += utf8_size(piece)  # not kept, but neither may it go on for ever
+                self._calls[call].complete = True
+            case Signature():
+                self._seal(chunk)
             case RetryAttempt(discard=True):
                 self.clear()
             case _:
                 pass  # news of the stream, not part of the answer
 
-    def partial(self) -> PartialAnswer | None:
-        """What was shown of an answer that was broken off; `None` for nothing."""
-        if not self.shown:
-            return None
-        return PartialAnswer(
-            text=_joined(self._text), thinking=_joined(self._thinking), tool_calls=tuple(self._tool_calls())
-        )
+    def partial(self) -> Message | None:
+        """What was shown of an answer that was broken off; `None` for nothing.
+
+        A tool call that was not complete is left out: its arguments are no JSON yet.
+        """
+        return Message(Role.ASSISTANT, self._parts()) if self.shown else None
 
     def answer(self, ending: Ending | None) -> Answer:
         """The whole answer, once its stream has ended.
@@ -124,27 +145,39 @@ class Transcript:
         Raises:
             StreamFailed: it ended otherwise than with `Done`.
         """
-        return Answer(
-            done=_done(ending),
-            text=_joined(self._text),
-            thinking=_joined(self._thinking),
-            refusal=_joined(self._refusal),
-            tool_calls=tuple(self._tool_calls()),
-        )
+        return Answer(Role.ASSISTANT, self._parts(), done=_done(ending))
 
-    def _keep(self, piece: str, pieces: bytearray) -> None:
-        data = piece.encode("utf-8", "surrogatepass")
-        pieces += data
+    def _keep(self, kind: type[StreamChunk], text: str) -> None:
+        piece = self._open
+        if piece is None or piece.kind is not kind:
+            piece = self._begin(_Piece(kind))
+        data = text.encode("utf-8", "surrogatepass")
+        piece.text += data
         self.size += len(data)
         self.shown = True
+        if kind is Text:
+            self.has_text = True
 
-    def _tool_calls(self) -> Iterator[ToolCall]:
-        for call in self._complete:
-            yield ToolCall(call, self._names[call], _joined(self._arguments[call]))
+    def _begin(self, piece: _Piece) -> _Piece:
+        self._pieces.append(piece)
+        self._open = piece
+        self.size += PART_BYTES
+        return piece
 
+    def _seal(self, seal: Signature) -> None:
+        """To the call that it names; else to the thinking just before it, or to none that was shown."""
+        self.size += utf8_size(seal.signature)
+        if seal.id is not None:
+            self._calls[seal.id].seal = seal
+            return
+        piece = self._open
+        if seal.redacted or piece is None or piece.kind is not Thinking:
+            piece = self._begin(_Piece(Thinking))
+        piece.seal = seal
+        self._open = None  # what comes next is another part
 
-def _joined(pieces: bytearray) -> str:
-    return pieces.decode("utf-8", "surrogatepass")
+    def _parts(self) -> tuple[Part, ...]:
+        return tuple(piece.part() for piece in self._pieces if piece.complete)
 
 
 def collect(chunks: Iterable[StreamChunk]) -> Answer:

@@ -7,6 +7,7 @@ follow a newer writer.
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -16,39 +17,59 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from gestura.chunks import StreamChunk
+from gestura.parts import Part, ResultPart
+from gestura.request_options import NamedTool, Reasoning, ToolChoice
+from gestura.strict_types import strict_converter
 
 __all__ = ["from_json", "to_json"]
 
 
 def _tag(chunk_class: type) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", chunk_class.__name__).lower()
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", chunk_class.__name__.removesuffix("Part")).lower()
 
 
 def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=False)
+    converter = strict_converter(unknown_keys=True)
 
     def without_empty_fields(cls: type) -> Any:
         always: Any = {f.name: override(omit_if_default=False) for f in attrs.fields(cls) if f.metadata.get("always")}
         return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **always)
 
     converter.register_unstructure_hook_factory(attrs.has, without_empty_fields)
-    for kind in (str, bool, int):
-        converter.register_structure_hook(kind, _of_exactly)
-    converter.register_structure_hook(float, _number)
-    configure_tagged_union(StreamChunk, converter, tag_name="type", tag_generator=_tag)
+    converter.register_structure_hook(bytes, _bytes)
+    converter.register_structure_hook(ToolChoice | None, _tool_choice)
+    converter.register_structure_hook(Reasoning | None, _reasoning)
+    converter.register_unstructure_hook(bytes, lambda value: base64.b64encode(value).decode("ascii"))
+    for union in (ResultPart, Part, StreamChunk):  # each is made of those before it
+        configure_tagged_union(union, converter, tag_name="type", tag_generator=_tag)
     return converter
 
 
-def _of_exactly(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
-    return value
+def _tool_choice(value: Any, _kind: object) -> ToolChoice | None:
+    match value:
+        case None | "auto" | "required" | "none":
+            return value
+        case {"name": str(name)}:
+            return NamedTool(name)
+        case _:
+            raise TypeError("expected auto, required, none or the name of a tool")
 
 
-def _number(value: Any, _kind: type) -> float:
-    if type(value) not in (int, float):
-        raise TypeError(f"expected a number, found {type(value).__name__}")
-    return float(value)
+def _reasoning(value: Any, _kind: object) -> Reasoning | None:
+    match value:
+        case None | "off" | "low" | "medium" | "high":
+            return value
+        case int(tokens) if not isinstance(value, bool):
+            return tokens
+        case _:
+            raise TypeError("expected off, low, medium, high or a number of tokens")
+
+
+def _bytes(value: Any, _kind: type) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        raise TypeError("expected bytes in base64") from None
 
 
 _converter = _make_converter()

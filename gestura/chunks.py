@@ -34,9 +34,10 @@ from gestura.agent_chunks import (
     ToolCallResult,
     ToolConfirmationRequired,
 )
-from gestura.conversation import Request, ToolCall
+from gestura.conversation import Request
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
+from gestura.messages import Message
 from gestura.usage import TokenUsage, TokenUsageStatus
 
 __all__ = [
@@ -52,7 +53,6 @@ __all__ = [
     "MemoryBankSaved",
     "Narration",
     "NarrationStage",
-    "PartialAnswer",
     "Paused",
     "ProviderEvent",
     "PublicNarration",
@@ -119,12 +119,14 @@ class Signature:
         signature: opaque to everyone but the provider.
         id: the tool call it belongs to; `None` where it seals the thinking just before it.
         redacted: it does not seal thinking but stands for it: the provider shows nothing of this part.
+        sealed_by: the wire format that it belongs to, such as `anthropic`.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
     signature: str
     id: str | None = None
     redacted: bool = False
+    sealed_by: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -276,29 +278,17 @@ class Done:
 
 
 @attrs.frozen(kw_only=True)
-class PartialAnswer:
-    """What an answer had shown when it was broken off.
-
-    A tool call that was not complete is left out: its arguments are no JSON yet.
-    """
-
-    text: str = ""
-    thinking: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
 class Cancelled:
     """`CancellationToken.cancel` ended the stream.
 
     Args:
         usage: token counts, as far as they were told.
-        partial: what was shown before; `None` for nothing.
+        partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
     usage: TokenUsage | None = None
-    partial: PartialAnswer | None = None
+    partial: Message | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -307,7 +297,7 @@ class Paused:
 
     Args:
         usage: token counts, as far as they were told.
-        partial: what was shown before; `None` for nothing.
+        partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
         request: what was asked.
         provider: who was asked.
         model: which model.
@@ -315,7 +305,7 @@ class Paused:
 
     delivery: ClassVar = Delivery.LOSSLESS
     usage: TokenUsage | None = None
-    partial: PartialAnswer | None = None
+    partial: Message | None = None
     request: Request | None = None
     provider: str | None = None
     model: str | None = None
@@ -336,7 +326,7 @@ class Error:
         retry_after: seconds after which, if the provider said so.
         attempts: requests that were made in all.
         usage: token counts, as far as they were told.
-        partial: what was shown before; `None` for nothing.
+        partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
@@ -350,7 +340,7 @@ class Error:
     retry_after: float | None = attrs.field(default=None, kw_only=True)
     attempts: int = attrs.field(default=0, kw_only=True)
     usage: TokenUsage | None = attrs.field(default=None, kw_only=True)
-    partial: PartialAnswer | None = attrs.field(default=None, kw_only=True)
+    partial: Message | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen

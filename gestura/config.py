@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import attrs
 from attrs.validators import ge, in_, le, optional
 
-from gestura.environment import VARIABLES
+from gestura.chat_dialect import ChatDialect
+from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError, ErrorKind
 from gestura.limits import Limits
 
@@ -38,8 +39,9 @@ class ProviderSettings:
         starts_thinking: the text opens inside reasoning, without an opening tag: some servers' chat templates write it.
         think: whether a model that can think shall, where the provider has a switch for it (Ollama); `None` leaves it
             to the provider.
-        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024; `None` leaves
-            it to the provider.
+        thinking_budget_tokens: how many tokens an Anthropic model may spend on thinking, at least 1024, where a request
+            says nothing of `reasoning`; `None` leaves it to the provider.
+        dialect: how a server of Chat Completions differs from OpenAI's own.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class ProviderSettings:
     starts_thinking: bool = False
     think: bool | None = None
     thinking_budget_tokens: int | None = attrs.field(default=None, validator=optional(ge(1024)))
+    dialect: ChatDialect = attrs.field(factory=ChatDialect)
 
     @api_key.validator
     def _check_api_key(self, _attribute: object, value: str) -> None:
@@ -167,33 +170,40 @@ class StreamingConfig:
             ConfigError: a key is not one, or a limit is no number above zero; the message names its provider, or its
                 variable.
         """
-
-        def value(variable: str) -> str:
-            return environment.get(variable, "").strip()
-
         providers, told = {}, []
         for name, variables in VARIABLES.items():
-            key = next(filter(None, map(value, variables.api_key)), "")
-            base_url, model = value(variables.base_url), value(variables.model)
-            if variables.needs_key and not key:
+            values = {setting: value for setting, (value, _variable) in told_by(environment, name).items()}
+            if variables.needs_key and "api_key" not in values:
                 continue
             try:
                 providers[name] = ProviderSettings(
-                    kind=name, api_key=key, base_url=base_url or None, model=model or variables.default_model
+                    kind=name,
+                    model=values.get("model", variables.default_model),
+                    api_key=values.get("api_key", ""),
+                    base_url=values.get("base_url"),
                 )
             except ConfigError as error:
                 raise ConfigError(f"{name}: {error}") from error
-            if key or base_url or model:
+            if values:
                 told.append(name)
-        return cls(primary=next(iter(told), "openai"), providers=providers, limits=_limits_told_by(value))
+        limits = {name: value for name, (value, _variable) in limits_told_by(environment).items()}
+        return cls(primary=next(iter(told), "openai"), providers=providers, limits=Limits(**limits))
 
 
-def _limits_told_by(value: Callable[[str], str]) -> Limits:
-    limits = {}
+def limits_told_by(environment: Mapping[str, str]) -> dict[str, tuple[int, str]]:
+    """What the environment says of the limits: value and variable by the name of the limit.
+
+    Raises:
+        ConfigError: a value is no whole number above zero.
+
+    >>> limits_told_by({"GESTURA_MAX_TOOL_CALLS": "9"})
+    {'max_tool_calls': (9, 'GESTURA_MAX_TOOL_CALLS')}
+    """
+    told = {}
     for field in attrs.fields(Limits):
         variable = f"GESTURA_{field.name.upper()}"
-        if told := value(variable):
-            if not (told.isascii() and told.isdecimal() and 0 < len(told) < 19 and int(told)):
-                raise ConfigError(f"{variable}: {told!r} is no whole number above zero", kind=ErrorKind.BAD_REQUEST)
-            limits[field.name] = int(told)
-    return Limits(**limits)
+        if value := environment.get(variable, "").strip():
+            if not (value.isascii() and value.isdecimal() and len(value) < 19 and int(value)):
+                raise ConfigError(f"{variable}: {value!r} is no whole number above zero", kind=ErrorKind.BAD_REQUEST)
+            told[field.name] = (int(value), variable)
+    return told

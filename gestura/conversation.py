@@ -1,98 +1,41 @@
-"""What goes in: messages, tools, and the request that holds them.
+"""What goes in: the request, which holds a conversation and what is asked for with it.
 
-A prompt is a conversation of one message; `Request.of` accepts all three forms.
+A prompt is a conversation of one message; `Request.of` accepts all three forms. A request checks itself when it is made
+(`gestura.conversation_rules`), so what is wrong with it is told before anything is sent, and where it is wrong.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 
-from gestura.errors import ConfigError
+from gestura.conversation_rules import check
+from gestura.errors import ConfigError, ErrorKind
+from gestura.messages import Message, assistant, user
+from gestura.parts import Part, TextPart, ThinkingPart
+from gestura.request_options import Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
 
-if TYPE_CHECKING:
-    from gestura.chunks import PartialAnswer
-
-__all__ = ["Message", "Prompt", "Request", "Role", "Sampling", "TextPart", "Tool", "ToolCall", "assistant", "user"]
-
-
-class Role(enum.Enum):
-    """Who speaks."""
-
-    USER = "user"
-    ASSISTANT = "assistant"
+__all__ = ["Prompt", "Request", "continuation"]
 
 
-@attrs.frozen
-class TextPart:
-    """Plain text."""
-
-    text: str
-
-
-Part = TextPart
-"""What a message is made of."""
+def _messages(value: Iterable[Message]) -> tuple[Message, ...]:
+    """Without what answers hold beside the message: a conversation can be compared, and written to JSON."""
+    return tuple(
+        Message(each.role, each.parts) if isinstance(each, Message) and type(each) is not Message else each
+        for each in value
+    )
 
 
-@attrs.frozen
-class Message:
-    """One turn of a conversation."""
-
-    role: Role
-    parts: tuple[Part, ...]
-
-    @property
-    def text(self) -> str:
-        """The text parts, joined."""
-        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+def _tools(value: Iterable[Tool]) -> tuple[Tool, ...]:
+    return tuple(value)
 
 
-def user(text: str) -> Message:
-    """What the user says."""
-    return Message(Role.USER, (TextPart(text),))
-
-
-def assistant(text: str) -> Message:
-    """What the model said."""
-    return Message(Role.ASSISTANT, (TextPart(text),))
-
-
-@attrs.frozen(kw_only=True)
-class Tool:
-    """A function the model may call.
-
-    Args:
-        name: letters, digits, `_` and `-`.
-        description: what it does and when to call it, for the model.
-        parameters: a JSON Schema of type `object`.
-    """
-
-    name: str
-    description: str = ""
-    parameters: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "object", "properties": {}})
-
-
-@attrs.frozen
-class ToolCall:
-    """A complete tool call. `arguments` is JSON text, as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@attrs.frozen(kw_only=True)
-class Sampling:
-    """How the model picks its words. What is `None` is left to the provider and not sent."""
-
-    temperature: float | None = None
-    top_p: float | None = None
-    max_output_tokens: int | None = None
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
+def _system(value: str | Sequence[TextPart] | None) -> tuple[TextPart, ...]:
+    if value is None:
+        return ()
+    return (TextPart(value),) if isinstance(value, str) else tuple(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -101,17 +44,29 @@ class Request:
 
     Args:
         messages: the conversation, oldest first; the last one is usually the user's.
-        system: instructions that stand above the conversation.
+        system: instructions that stand above the conversation: a string, or text parts, which can be cached apart.
         tools: what the model may call.
+        tool_choice: whether it calls them; `None` leaves it to the provider, which is "as it likes".
         sampling: how it picks its words.
+        reasoning: how much it reasons before it answers; `None` leaves it to the provider.
+        response_format: the shape that the answer shall have; `None` is free text.
         extra: fields of the provider's own, put into the request body as they are.
+
+    Raises:
+        ConfigError: something in it can't be; the message names the path and says what would be right.
     """
 
-    messages: tuple[Message, ...]
-    system: str | None = None
-    tools: tuple[Tool, ...] = ()
-    sampling: Sampling = Sampling()
+    messages: tuple[Message, ...] = attrs.field(converter=_messages)
+    system: tuple[TextPart, ...] = attrs.field(default=(), converter=_system)
+    tools: tuple[Tool, ...] = attrs.field(default=(), converter=_tools)
+    tool_choice: ToolChoice | None = None
+    sampling: Sampling = attrs.field(factory=Sampling)
+    reasoning: Reasoning | None = None
+    response_format: ResponseFormat | None = None
     extra: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        check(self)
 
     @classmethod
     def of(cls, prompt: Prompt) -> Request:
@@ -122,29 +77,37 @@ class Request:
         """
         match prompt:
             case Request():
-                request = prompt
+                return prompt
             case str():
-                request = cls(messages=(user(prompt),))
-            case [_, *_] | () | [] if all(isinstance(message, Message) for message in prompt):
-                request = cls(messages=tuple(prompt))
+                return cls(messages=(user(prompt),))
+            case [*messages] if all(isinstance(message, Message) for message in messages):
+                return cls(messages=messages)
             case _:
                 raise ConfigError(
-                    f"a prompt is a str, a list of gestura.Message or a gestura.Request, not {type(prompt).__name__}"
+                    f"a prompt is a str, a list of gestura.Message or a gestura.Request, not {type(prompt).__name__}",
+                    kind=ErrorKind.BAD_REQUEST,
                 )
-        if not request.messages:
-            raise ConfigError("messages: at least one is needed")
-        return request
 
 
-def continuation(request: Request, partial: PartialAnswer | None) -> Request:
+def continuation(request: Request, partial: Message | None) -> Request:
     """The request that asks for the rest of an answer that was broken off.
 
-    The part that was shown becomes the model's own turn, and a turn of the user's asks it to go on. (To let the
-    conversation end with the model's turn instead is refused by some providers, and read as complete by others.)
+    What was shown becomes the model's own turn, and a turn of the user's asks it to go on. (To let the conversation end
+    with the model's turn instead is refused by some providers, and read as complete by others.) The turn ends with the
+    last text: tool calls have no results yet, and thinking counts only under its seal.
     """
-    if partial is None or not partial.text:
+    if partial is None:
         return request
-    return attrs.evolve(request, messages=(*request.messages, assistant(partial.text), user(GO_ON)))
+    kept = [part for part in partial.parts if isinstance(part, TextPart) or _is_sealed(part)]
+    while kept and not (isinstance(kept[-1], TextPart) and kept[-1].text):
+        kept.pop()
+    if not kept:
+        return request
+    return attrs.evolve(request, messages=(*request.messages, assistant(*kept), user(GO_ON)))
+
+
+def _is_sealed(part: Part) -> bool:
+    return isinstance(part, ThinkingPart) and part.signature is not None
 
 
 GO_ON: Final = (

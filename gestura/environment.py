@@ -5,11 +5,12 @@ One table says it all: the configuration is read by it, and a provider that is m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
-__all__ = ["VARIABLES", "Variables", "how_to_configure"]
+__all__ = ["VARIABLES", "Variables", "how_to_configure", "told_by"]
 
 
 @attrs.frozen(kw_only=True)
@@ -57,6 +58,21 @@ VARIABLES: Final = {
     ),
 }
 """By provider; the first that is configured is the one asked where nothing else is said."""
+
+
+def told_by(environment: Mapping[str, str], name: str) -> dict[str, tuple[str, str]]:
+    """What the environment says of the provider called `name`: value and variable by setting.
+
+    >>> told_by({"GEMINI_API_KEY": "k", "GEMINI_MODEL": " "}, "gemini")
+    {'api_key': ('k', 'GEMINI_API_KEY')}
+    """
+    variables = VARIABLES[name]
+    settings = {"api_key": variables.api_key, "base_url": (variables.base_url,), "model": (variables.model,)}
+    return {
+        setting: next((value, variable) for variable in names if (value := environment.get(variable, "").strip()))
+        for setting, names in settings.items()
+        if any(environment.get(variable, "").strip() for variable in names)
+    }
 
 
 def how_to_configure(name: str) -> str:

@@ -27,6 +27,10 @@ settings.register_profile(
 settings.register_profile("ci", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+# What a developer has configured for gestura is nothing to its tests.
+os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).parent / "no-such-directory")
+os.environ.pop("GESTURA_CONFIG", None)
+
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 NO_RECORDINGS = "the recordings of real provider traffic are not at hand (../shared/recordings)"
 

@@ -13,6 +13,10 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
+from gestura import parts
+from gestura.conversation import Request
+from gestura.messages import Message, Role
+from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
 from gestura.stages.deltas import Frame
 
 BOM = "\ufeff".encode()
@@ -368,3 +372,126 @@ def _event_of(meaning: Meaning) -> dict[str, Any]:
         case _:
             raise AssertionError(meaning)
     return {"choices": [{"index": 0, "delta": inner, "finish_reason": None}]}
+
+
+# Conversations.
+
+NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,12}", fullmatch=True)
+CACHE = st.sampled_from([None, "5m", "1h"])
+
+
+def plain_text(min_size: int = 0) -> st.SearchStrategy[str]:
+    """Any text that can be sent: all but halves of surrogate pairs."""
+    return st.text(st.characters(exclude_categories=["Cs"]), min_size=min_size, max_size=20)
+
+
+def json_objects() -> st.SearchStrategy[dict[str, Any]]:
+    """Objects as a model gives for the arguments of a call."""
+    leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | plain_text()
+    return st.dictionaries(plain_text(), st.recursive(leaves, lambda inner: st.lists(inner, max_size=3)), max_size=3)
+
+
+def text_parts() -> st.SearchStrategy[parts.TextPart]:
+    return st.builds(parts.TextPart, plain_text(min_size=1), cache=CACHE)
+
+
+def image_parts() -> st.SearchStrategy[parts.ImagePart]:
+    types = st.sampled_from(["image/png", "image/jpeg", "image/gif", "image/webp"])
+    held = st.builds(parts.ImagePart, data=st.binary(min_size=1, max_size=9), media_type=types, cache=CACHE)
+    return held | st.builds(parts.ImagePart, url=st.just("https://example.com/a.png"), cache=CACHE)
+
+
+def document_parts() -> st.SearchStrategy[parts.DocumentPart]:
+    types = st.sampled_from(["application/pdf", "text/plain"])
+    name = st.none() | NAMES
+    held = st.builds(
+        parts.DocumentPart, data=st.binary(min_size=1, max_size=9), media_type=types, name=name, cache=CACHE
+    )
+    return held | st.builds(parts.DocumentPart, url=st.just("https://example.com/a.pdf"), name=name, cache=CACHE)
+
+
+def thinking_parts(seals: dict[str, st.SearchStrategy[str]]) -> st.SearchStrategy[parts.ThinkingPart]:
+    """Reasoning without a seal, and with those of each wire format in `seals`."""
+    sealed = [
+        st.builds(parts.ThinkingPart, plain_text(), signature=seal, sealed_by=st.just(wire))
+        for wire, seal in seals.items()
+    ]
+    return st.one_of(st.builds(parts.ThinkingPart, plain_text(min_size=1)), *sealed)
+
+
+SEALS = {
+    "anthropic": st.just("c2VhbA=="),
+    "gemini": st.just("c2VhbA=="),
+    "openai_chat": st.sampled_from(
+        [
+            '{"type":"reasoning.text","format":"unknown","index":0}',
+            '{"type":"reasoning.encrypted","data":"c2VhbA==","index":0}',
+        ]
+    ),
+    "openai_responses": st.just('{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"c2VhbA=="}'),
+}
+
+
+@st.composite
+def conversations(draw: st.DrawFn, max_turns: int = 3) -> tuple[Message, ...]:
+    """Turns of a user and a model, beginning and ending with the user's; every call has its result."""
+    said = st.lists(text_parts() | image_parts() | document_parts(), min_size=1, max_size=3)
+    turns = [Message(Role.USER, draw(said))]
+    for turn in range(draw(st.integers(0, max_turns))):
+        calls = [
+            parts.ToolCall(f"call_{turn}_{number}", draw(NAMES), json.dumps(draw(json_objects())))
+            for number in range(draw(st.integers(0, 2)))
+        ]
+        told = text_parts() | thinking_parts(SEALS) | st.builds(parts.RefusalPart, plain_text(min_size=1))
+        answer = [*draw(st.lists(told, min_size=0 if calls else 1, max_size=3)), *calls]
+        turns.append(Message(Role.ASSISTANT, answer))
+        content = st.lists(text_parts() | image_parts(), max_size=2).map(tuple)
+        results = [
+            parts.ToolResult(call.id, draw(content), is_error=draw(st.booleans()), cache=draw(CACHE)) for call in calls
+        ]
+        turns.append(Message(Role.USER, [*results, *draw(st.lists(text_parts(), min_size=0 if calls else 1))]))
+    return tuple(turns)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Request:
+    """Any valid request, without a field of any provider's own."""
+    tools = draw(
+        st.lists(
+            st.builds(
+                Tool,
+                name=NAMES,
+                description=plain_text(),
+                parameters=st.just({"type": "object", "properties": {"city": {"type": "string"}}}),
+                cache=CACHE,
+                strict=st.sampled_from([None, True, False]),
+            ),
+            max_size=2,
+            unique_by=lambda tool: tool.name,
+        )
+    )
+    choices: list[Any] = [None, "none"]
+    if tools:
+        choices += ["auto", "required", NamedTool(tools[0].name)]
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    shape = st.builds(
+        ResponseFormat, name=NAMES, schema=st.just(schema), description=plain_text(), strict=st.booleans()
+    )
+    return Request(
+        messages=draw(conversations()),
+        system=draw(st.lists(text_parts(), max_size=2)),
+        tools=tools,
+        tool_choice=draw(st.sampled_from(choices)),
+        sampling=draw(
+            st.builds(
+                Sampling,
+                temperature=st.none() | st.floats(0, 2),
+                top_p=st.none() | st.floats(0, 1),
+                max_output_tokens=st.none() | st.integers(1, 100_000),
+                seed=st.none() | st.integers(0, 2**31 - 1),
+                stop=st.lists(plain_text(min_size=1), max_size=2),
+            )
+        ),
+        reasoning=draw(st.sampled_from([None, "off", "low", "medium", "high", 1, 1024, 20_000])),
+        response_format=draw(st.none() | shape),
+    )

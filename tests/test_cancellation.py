@@ -25,12 +25,13 @@ from gestura import (
     Cancelled,
     ConfigError,
     Done,
-    PartialAnswer,
     Paused,
     Request,
     Text,
+    ThinkingPart,
     TokenUsage,
     ToolCall,
+    assistant,
     user,
 )
 from gestura._actors.interrupt import Interrupt
@@ -235,7 +236,7 @@ async def test_a_token_closes_the_connection_of_a_reader_who_has_stopped(autojum
         chunks = [chunk async for chunk in stream]
 
     got = "".join(chunk.text for chunk in chunks[:-1])
-    assert chunks[-1].partial == PartialAnswer(text=got)
+    assert chunks[-1].partial == assistant(got)
     assert "".join(f"{number} " for number in range(600)).startswith(got)
 
 
@@ -333,7 +334,7 @@ async def test_a_token_may_be_called_from_a_thread(call: Call) -> None:
             nursery.start_soon(trio.to_thread.run_sync, call, token)
             chunks = [chunk async for chunk in stream]
 
-    assert [PartialAnswer(text="Hel")] == [ending.partial for ending in chunks]
+    assert [assistant("Hel")] == [ending.partial for ending in chunks]
 
 
 async def test_no_wait_begins_under_a_token_that_has_spoken() -> None:
@@ -372,7 +373,7 @@ async def test_an_ending_by_a_token_tells_what_was_shown_and_counted(autojump_cl
     ]
     stream = await stopped([answers(*body)], call)
 
-    assert PartialAnswer(text="Hel", thinking="hm") == stream.ending.partial
+    assert assistant(ThinkingPart("hm"), "Hel") == stream.ending.partial
     assert TokenUsage(input_tokens=3, output_tokens=1, total_tokens=4, provider="a", model="m") == stream.ending.usage
 
 
@@ -390,7 +391,7 @@ async def test_an_ending_by_a_token_keeps_complete_tool_calls(autojump_clock: Mo
     settings = {"a": provider("a", kind="anthropic", api_key="key")}
     stream = await stopped([answers(*body, Hang())], call, providers=settings)
 
-    assert PartialAnswer(tool_calls=(ToolCall("one", "look", '{"a": 1}'),)) == stream.ending.partial
+    assert assistant(ToolCall("one", "look", '{"a": 1}')) == stream.ending.partial
 
 
 @given(st.integers(0, 60), st.sampled_from([PAUSE, CANCEL]))
@@ -461,8 +462,7 @@ async def test_a_paused_stream_tells_what_is_needed_to_go_on(autojump_clock: Moc
     """The request, the provider, the model that was asked, and the part that was shown; it survives JSON."""
     async with paused_client(OK) as (_client, paused, _transport):
         assert (
-            Paused(partial=PartialAnswer(text="Hel"), request=Request(messages=(user("Hi"),)), provider="a", model="m")
-            == paused
+            Paused(partial=assistant("Hel"), request=Request(messages=(user("Hi"),)), provider="a", model="m") == paused
         )
         assert paused == from_json(json.loads(json.dumps(to_json(paused))))
 

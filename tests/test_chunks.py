@@ -10,10 +10,10 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import conversations, requests
 
 from gestura import chunks as c
 from gestura.chunk_json import from_json, to_json
-from gestura.conversation import Message, Request, Sampling, TextPart, Tool, ToolCall
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
 from gestura.usage import TokenUsage, TokenUsageStatus
@@ -26,8 +26,8 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("narration", c.Narration, IF_ROOM, "narration stage"),
     ("text", c.Text, LOSSLESS, "text"),
     ("refusal", c.Refusal, LOSSLESS, "text"),
-    ("signature", c.Signature, LOSSLESS, "signature id? redacted?"),
-    ("signature", c.Signature, LOSSLESS, "signature id? redacted?"),
+    ("signature", c.Signature, LOSSLESS, "signature id? redacted? sealed_by?"),
+    ("signature", c.Signature, LOSSLESS, "signature id? redacted? sealed_by?"),
     ("tool_call_start", c.ToolCallStart, LOSSLESS, "id name"),
     ("tool_call_args", c.ToolCallArgs, LOSSLESS, "id fragment"),
     ("tool_call_end", c.ToolCallEnd, LOSSLESS, "id"),
@@ -135,19 +135,8 @@ def every_field(cls: type, **known: st.SearchStrategy[Any]) -> st.SearchStrategy
 USAGES = st.none() | every_field(TokenUsage)
 TASKS = every_field(c.RuntimeTask)
 SNAPSHOTS = every_field(c.RuntimeSnapshot, current_task=st.none() | TASKS)
-PARTIALS = st.none() | every_field(c.PartialAnswer, tool_calls=st.lists(every_field(ToolCall)).map(tuple))
-REQUESTS = st.none() | every_field(
-    Request,
-    messages=st.lists(every_field(Message, parts=st.lists(every_field(TextPart)).map(tuple))).map(tuple),
-    tools=st.lists(every_field(Tool, parameters=st.just({"type": "object"}))).map(tuple),
-    sampling=every_field(
-        Sampling,
-        temperature=st.none() | st.floats(allow_nan=False),
-        top_p=st.none() | st.floats(allow_nan=False),
-        stop=st.lists(st.text()).map(tuple),
-    ),
-    extra=st.dictionaries(st.text(), st.integers() | st.text()),
-)
+PARTIALS = st.none() | conversations().map(lambda turns: turns[-1])
+REQUESTS = st.none() | requests()
 KNOWN: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     c.Narration: {"narration": every_field(c.PublicNarration)},
     c.TaskRuntimeSnapshot: {"snapshot": SNAPSHOTS},

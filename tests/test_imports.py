@@ -23,12 +23,16 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("delivery", "environment", "errors", "limits", "usage"),
-    ("agent_chunks", "cancellation", "config", "conversation", "pricing"),
+    ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
+    ("agent_chunks", "cancellation", "config", "parts", "pricing"),
+    ("config_file", "messages", "request_options"),
+    ("conversation_rules",),
+    ("conversation",),
     ("chunks",),
     ("chunk_json",),
     ("answer", "stages", "transport"),
-    ("providers",),
+    ("observing", "recording"),
+    ("opentelemetry", "providers", "transport.recording"),
     ("_actors",),
     ("_stream", "transport._aiohttp_session", "transport._quick_loop"),
     ("transport._aiohttp_exchange",),
@@ -70,6 +74,7 @@ ONLY_IN = {
     "rich": {"cli"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
+    "opentelemetry": {"opentelemetry"},
 }
 # A pure room never waits, reads no clock, rolls no dice and opens nothing.
 PURE = {"stages", "providers"}
@@ -150,7 +155,7 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "pydantic"} | {
+    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "opentelemetry", "pydantic"} | {
         f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
     }
     program = "import sys, gestura; print(*sys.modules)"

@@ -79,6 +79,10 @@ class Outlet:
         if self._line:
             raise trio.WouldBlock
         self._channel.send_nowait(chunk)
+        self.delivered(chunk)
+
+    def delivered(self, chunk: StreamChunk) -> None:
+        """A chunk is with the user; for those who watch."""
 
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class. No checkpoint where there is room: what room there is is bounded.
@@ -134,6 +138,7 @@ class Outlet:
                     if not turn.is_set():
                         await turn.wait()
                     await self._channel.send(chunk)
+                    self.delivered(chunk)
                     return
             self._counts.dropped[type(chunk).__name__] += 1
         finally:

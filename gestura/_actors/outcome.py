@@ -8,9 +8,10 @@ import attrs
 
 from gestura._actors.policy import is_retryable
 from gestura._actors.redaction import redact_fault
-from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, PartialAnswer, TokenUsageUpdate
+from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, TokenUsageUpdate
 from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
+from gestura.messages import Message
 from gestura.pricing import context_window, estimate_cost
 from gestura.providers import biller
 from gestura.stages.deltas import Anomaly, Control, Finish, ModelName, Terminal, Usage
@@ -108,7 +109,7 @@ class AttemptOutcome:
             self.fault = attrs.evolve(redact_fault(fault, self.settings), provider=self.provider)
 
 
-def ending_of(outcome: AttemptOutcome, partial: PartialAnswer | None = None, attempts: int = 1) -> Ending:
+def ending_of(outcome: AttemptOutcome, partial: Message | None = None, attempts: int = 1) -> Ending:
     """The last chunk for an attempt that nothing follows.
 
     Args:
@@ -130,7 +131,7 @@ def ending_of(outcome: AttemptOutcome, partial: PartialAnswer | None = None, att
 
 
 def error_of(
-    fault: Fault, *, usage: TokenUsage | None = None, partial: PartialAnswer | None = None, attempts: int = 0
+    fault: Fault, *, usage: TokenUsage | None = None, partial: Message | None = None, attempts: int = 0
 ) -> Error | ContextOverflow:
     """The last chunk of a stream that failed by `fault`."""
     if fault.kind is ErrorKind.CONTEXT_OVERFLOW:

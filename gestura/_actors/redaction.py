@@ -10,24 +10,19 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import attrs
 
 from gestura.config import ProviderSettings
 from gestura.errors import Fault
+from gestura.recording import HIDDEN, SHORTEST_SECRET
 
-__all__ = ["log_bug", "redact", "redact_fault"]
-
-HIDDEN: Final = "[hidden]"
-
-SHORTEST_SECRET: Final = 8
-"""Characters. What is shorter keeps no secret, and stands in many an innocent word."""
+__all__ = ["log_bug", "redact", "redact_fault", "secrets_of"]
 
 
 def redact(words: str, settings: Iterable[ProviderSettings]) -> str:
     """`words`, without the secrets of any of `settings`."""
-    for secret in sorted(set(_secrets(settings)), key=len, reverse=True):
+    for secret in sorted(set(secrets_of(settings)), key=len, reverse=True):
         words = words.replace(secret, HIDDEN)
     return words
 
@@ -54,7 +49,8 @@ def log_bug(log: logging.Logger, words: str, error: BaseException, settings: Ite
         log.error("%s\n%s", words, told)
 
 
-def _secrets(settings: Iterable[ProviderSettings]) -> Iterator[str]:
+def secrets_of(settings: Iterable[ProviderSettings]) -> Iterator[str]:
+    """The keys and the words of headers that must not be told."""
     for each in settings:
         if each.api_key:
             yield each.api_key

@@ -9,7 +9,8 @@ import attrs
 
 from gestura.limits import Limits
 from gestura.providers import Provider
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
+from gestura.stages.joining import TextJoiner
 from gestura.stages.raw import RawEvents
 from gestura.stages.think_tags import ThinkTagParser
 from gestura.stages.tool_calls import ToolCallAssembler
@@ -41,7 +42,7 @@ def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Se
     decoder = provider.decoder()
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
-        StageActor(WIRE_DECODER, RawEvents(decoder) if raw else decoder),
+        StageActor(WIRE_DECODER, RawEvents(decoder) if raw else fuse(decoder, TextJoiner())),
     ]
     if tags := provider.think_tags:
         parser = ThinkTagParser(tags, starts_inside=provider.settings.starts_thinking)

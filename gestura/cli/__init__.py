@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, demo, providers, replay, simulate
+from gestura.cli import ask, configuration, demo, inspect, providers, replay, simulate
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
@@ -48,5 +48,15 @@ def main() -> None:
     """One typed stream of chunks from any language-model provider."""
 
 
-for _command in (ask.ask, demo.demo, providers.providers, replay.replay, simulate.simulate):
+_COMMANDS = (
+    ask.ask,
+    configuration.config,
+    demo.demo,
+    inspect.inspect,
+    providers.providers,
+    replay.replay,
+    simulate.simulate,
+)
+
+for _command in _COMMANDS:
     main.add_command(_command)

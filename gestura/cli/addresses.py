@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, user
+from gestura.conversation import Request
+from gestura.messages import user
 from gestura.providers import BUILTIN_PROVIDERS, Provider
 from gestura.providers.anthropic import AnthropicMessages
 from gestura.providers.gemini import Gemini

@@ -6,12 +6,14 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import click
 
 from gestura._client import open_client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Cancelled, Done, Ending, RetryAttempt, Status
+from gestura.cli.configuration import config_option
 from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
 from gestura.cli.streams import columns_of, is_styled, write_out
 from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
@@ -19,9 +21,11 @@ from gestura.cli.waiting import open_waiting_line
 from gestura.cli.word_wrap import wrapped
 from gestura.cli.wording import describe, describe_retry
 from gestura.config import ProviderSettings, StreamingConfig
-from gestura.conversation import Request, user
+from gestura.config_file import load_config
+from gestura.conversation import Request
 from gestura.errors import InternalError
 from gestura.local import LocalModel, open_local_model
+from gestura.messages import user
 
 __all__ = ["LOCAL", "ask", "local_settings"]
 
@@ -34,6 +38,13 @@ LOCAL = "local"
 @click.option("--provider", metavar="NAME", help="Which provider to ask; `local` starts a small model on this machine.")
 @click.option("--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told.")
 @click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@config_option
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what passes over the wire to this file, without secrets.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one tagged JSON chunk per line, the ending last.")
 @click.pass_context
 def ask(
@@ -42,6 +53,8 @@ def ask(
     provider: str | None,
     model: str | None,
     system: str | None,
+    config_path: Path | None,
+    record: Path | None,
     as_json: bool,
 ) -> None:
     """Ask a model, and show the answer as it comes.
@@ -52,7 +65,7 @@ def ask(
     transcript = Transcript(styled=is_styled(sys.stdout), columns=columns_of(sys.stdout))
     view: View = JsonLines() if as_json else transcript if sys.stdout.isatty() else AnswerOnly()
     token = CancellationToken()
-    ending = run_until_interrupted(partial(_ask, request, provider, model, view, token), token)
+    ending = run_until_interrupted(partial(_ask, request, provider, model, config_path, record, view, token), token)
     if isinstance(ending, Cancelled):
         context.exit(INTERRUPTED)
     if not isinstance(ending, Done):
@@ -72,13 +85,19 @@ def _whole_prompt(words: Sequence[str]) -> str:
 
 
 async def _ask(
-    request: Request, provider: str | None, model: str | None, view: View, token: CancellationToken
+    request: Request,
+    provider: str | None,
+    model: str | None,
+    config_path: Path | None,
+    record: Path | None,
+    view: View,
+    token: CancellationToken,
 ) -> Ending:
     async with (
-        _configuration(provider) as config,
+        _configuration(provider, config_path) as config,
         open_client(config) as client,
         open_waiting_line(f"waiting for {provider or config.primary}") as waiting,
-        client.stream(request, provider=provider, model=model, token=token) as chunks,
+        client.stream(request, provider=provider, model=model, token=token, record=record) as chunks,
     ):
         async for chunk in chunks:
             match chunk:
@@ -95,9 +114,9 @@ async def _ask(
 
 
 @asynccontextmanager
-async def _configuration(provider: str | None) -> AsyncIterator[StreamingConfig]:
+async def _configuration(provider: str | None, config_path: Path | None) -> AsyncIterator[StreamingConfig]:
     if provider != LOCAL:
-        yield StreamingConfig.from_environment()
+        yield load_config(config_path)
         return
     async with open_local_model() as model:
         yield StreamingConfig(primary=LOCAL, providers={LOCAL: local_settings(model)})

@@ -17,9 +17,11 @@ from gestura.cli.tables import actor_table
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.tour import TOUR, Stop
 from gestura.config import StreamingConfig
-from gestura.conversation import Request, Sampling, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError
 from gestura.local import open_local_model
+from gestura.messages import user
+from gestura.request_options import Sampling
 
 __all__ = ["demo"]
 

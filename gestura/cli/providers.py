@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from pathlib import Path
 
 import attrs
 import click
 
 from gestura.cli.addresses import address_of
 from gestura.cli.ask import LOCAL
+from gestura.cli.configuration import config_option
 from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.word_wrap import wrapped
 from gestura.config import ProviderSettings, StreamingConfig
+from gestura.config_file import load_config
 from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
 from gestura.local import INSTALL, find_weights
@@ -50,14 +53,16 @@ class _Entry:
 
 
 @click.command()
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def providers(as_json: bool) -> None:
+def providers(config_path: Path | None, as_json: bool) -> None:
     """List whom you can ask, and what to do about the others.
 
     Nobody is asked, and no key is shown.
     """
-    config = StreamingConfig.from_environment()
-    for entry in (*(_entry(name, config) for name in VARIABLES), _local()):
+    config = load_config(config_path)
+    names = dict.fromkeys((*VARIABLES, *config.providers))
+    for entry in (*(_entry(name, config) for name in names), _local()):
         click.echo(_json(entry) if as_json else _line(entry))
 
 

@@ -26,7 +26,8 @@ from gestura.cli.tour import WEATHER
 from gestura.cli.views import Transcript
 from gestura.cli.wording import describe, in_dollars
 from gestura.config import StreamingConfig
-from gestura.conversation import Request, user
+from gestura.conversation import Request
+from gestura.messages import user
 from gestura.pricing import estimate_cost
 from gestura.simulator import Scenario, Sending, Stall, ToolCall
 from gestura.usage import TokenUsage

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["simulate"]
 
+OTHERWISE = "hello"
+"""The model that answers for those that are not here, so that the default model of any provider can be asked."""
+
 
 @click.command()
 @click.argument(
@@ -27,11 +30,11 @@ __all__ = ["simulate"]
 def simulate(scenarios: Sequence[Path], port: int) -> None:
     """Play a provider on this machine, until Ctrl-C.
 
-    It serves the models that come with gestura, and one for each SCENARIO.toml.
+    It serves the models that come with gestura, and one for each SCENARIO.toml. Any other says hello.
     """
     try:
         served = [*built_in_scenarios(), *map(load_scenario, scenarios)]
-        simulator.run(served, port=port, announce=_announce)
+        simulator.run(served, port=port, otherwise=OTHERWISE, announce=_announce)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:

@@ -9,7 +9,9 @@ import attrs
 from gestura.chunks import FinishReason, Text, Thinking
 from gestura.cli.peers import Peer
 from gestura.cli.readers import ANOTHER, WORDS, Reader, cancel_in_silence, look_away, pause_and_resume, read
-from gestura.conversation import Request, Tool, user
+from gestura.conversation import Request
+from gestura.messages import user
+from gestura.request_options import Tool
 from gestura.simulator import HttpError, Reset, Scenario, Sending, Stall, ToolCall
 from gestura.usage import TokenUsage
 

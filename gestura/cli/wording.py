@@ -8,12 +8,12 @@ from gestura.chunks import (
     Done,
     Ending,
     Error,
-    PartialAnswer,
     Paused,
     RetryAttempt,
     TokenUsageUpdate,
 )
 from gestura.cli.terminal_text import visible_line
+from gestura.messages import Message
 from gestura.usage import TokenUsage
 
 __all__ = ["describe", "describe_retry", "in_dollars"]
@@ -24,7 +24,7 @@ def describe(ending: Ending, update: TokenUsageUpdate | None = None) -> str:
 
     >>> describe(Done(model="m", usage=TokenUsage(input_tokens=3, output_tokens=5)))
     'done: unknown, m, 3 tokens in, 5 out'
-    >>> describe(Paused(partial=PartialAnswer(text="Half an")))
+    >>> describe(Paused(partial=assistant("Half an")))
     'paused: 7 characters of text kept'
     """
     match ending:
@@ -63,7 +63,7 @@ def _line(what: str, *details: str) -> str:
     return visible_line(f"{what}: {told}" if told else what)
 
 
-def _kept(partial: PartialAnswer | None) -> list[str]:
+def _kept(partial: Message | None) -> list[str]:
     if partial is None:
         return ["nothing was shown"]
     return [f"{len(partial.text):,} characters of text kept"]

@@ -21,9 +21,10 @@ import msgspec
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling
-from gestura.errors import ConfigError, ErrorKind, ProtocolError
+from gestura.conversation import Request
+from gestura.errors import ProtocolError
 from gestura.limits import Limits
+from gestura.providers._anthropic_body import WIRE, request_body
 from gestura.providers._anthropic_events import Block, Counts, Event, EventDelta, Message, OutputDetails
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
@@ -50,12 +51,6 @@ __all__ = ["AnthropicDecoder", "AnthropicMessages"]
 
 API_VERSION: Final = "2023-06-01"
 """The shape of answers that this file reads. A header of the settings' own goes before it."""
-
-DEFAULT_MAX_TOKENS: Final = 8192
-"""The provider demands a limit. This is the highest that every model since Claude 3.5 admits."""
-
-LEAST_TOP_P_WHEN_THINKING: Final = 0.95
-"""From Anthropic's extended-thinking guide, "Feature compatibility", as is the rule for the temperature."""
 
 FINISH_REASONS: Final = {
     "end_turn": FinishReason.STOP,
@@ -108,56 +103,6 @@ class AnthropicMessages:
 
     def decoder(self) -> Stage[Frame, Delta]:
         return AnthropicDecoder()
-
-
-def request_body(request: Request, settings: ProviderSettings) -> dict[str, Any]:
-    """The JSON body. What the request leaves open is left out, but for `max_tokens`; so is a seed, which has no field.
-
-    Raises:
-        ConfigError: a sampling parameter excludes thinking.
-    """
-    sampling = request.sampling
-    budget = settings.thinking_budget_tokens
-    optional = {
-        "system": request.system,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "stop_sequences": list(sampling.stop) or None,
-    }
-    body: dict[str, Any] = {
-        "model": settings.model,
-        "max_tokens": _max_tokens(sampling.max_output_tokens, budget),
-        "messages": [{"role": message.role.value, "content": message.text} for message in request.messages],
-        "stream": True,
-        **{name: value for name, value in optional.items() if value is not None},
-    }
-    if budget is not None:
-        _check_sampling_when_thinking(sampling)
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-    if request.tools:
-        body["tools"] = [
-            {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
-            for tool in request.tools
-        ]
-        body["tool_choice"] = {"type": "auto"}
-    return {**body, **request.extra}
-
-
-def _max_tokens(asked: int | None, budget: int | None) -> int:
-    """What to limit the output to. Thinking counts towards it, so it must be above the budget."""
-    if asked is None:
-        return DEFAULT_MAX_TOKENS + (budget or 0)
-    return asked + budget if budget is not None and asked <= budget else asked
-
-
-def _check_sampling_when_thinking(sampling: Sampling) -> None:
-    problem = None
-    if sampling.temperature not in (None, 1):
-        problem = "temperature: with thinking_budget_tokens, Anthropic admits none but 1"
-    elif sampling.top_p is not None and sampling.top_p < LEAST_TOP_P_WHEN_THINKING:
-        problem = f"top_p: with thinking_budget_tokens, Anthropic admits none below {LEAST_TOP_P_WHEN_THINKING}"
-    if problem:
-        raise ConfigError(problem, kind=ErrorKind.BAD_REQUEST)
 
 
 @attrs.define
@@ -237,10 +182,10 @@ class AnthropicDecoder(WireDecoder):
                 if block.thinking:
                     out.append(Thinking(block.thinking))
                 if block.signature:
-                    out.append(Signature(block.signature))
+                    out.append(Signature(block.signature, sealed_by=WIRE))
             case "redacted_thinking":
                 if block.data:
-                    out.append(Signature(block.data, redacted=True))
+                    out.append(Signature(block.data, redacted=True, sealed_by=WIRE))
             case "tool_use":
                 self._calls[index] = _OpenCall(self._calls_begun, _json_text(block.input or {}))
                 out.append(ToolCallFragment(index=self._calls_begun, id=block.id, name=block.name))
@@ -261,7 +206,7 @@ class AnthropicDecoder(WireDecoder):
                     out.append(Thinking(delta.thinking))
             case "signature_delta":
                 if delta.signature:
-                    out.append(Signature(delta.signature))
+                    out.append(Signature(delta.signature, sealed_by=WIRE))
             case "input_json_delta":
                 # No call is open at the index of a server tool.
                 if delta.partial_json and (call := self._calls.get(index)):

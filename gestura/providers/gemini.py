@@ -10,7 +10,6 @@ answer is complete where the input ends, if a finish reason was read and no even
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,11 +18,12 @@ import msgspec
 
 from gestura.chunks import FinishReason, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Role, Sampling
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._gemini_body import WIRE, request_body
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
@@ -65,8 +65,6 @@ FINISH_REASONS: Final = {
 }
 """Google's words (`Candidate.FinishReason`) that we have a term for; `MALFORMED_FUNCTION_CALL` and such are `OTHER`."""
 
-_ROLES: Final = {Role.USER: "user", Role.ASSISTANT: "model"}
-
 
 @attrs.frozen
 class Gemini:
@@ -91,7 +89,7 @@ class Gemini:
                 query="alt=sse",
             ),
             headers=headers,
-            body=encoded(request_body(request)),
+            body=encoded(request_body(request, settings.model)),
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
@@ -119,43 +117,6 @@ def model_path(model: str) -> str:
         return quote(path)
     except UnicodeEncodeError:
         raise ConfigError("model: half of a surrogate pair is no part of a name", kind=ErrorKind.BAD_REQUEST) from None
-
-
-def request_body(request: Request) -> dict[str, Any]:
-    """The JSON body. What the request leaves open is left out; objects in `extra` are merged with ours."""
-    body: dict[str, Any] = {
-        "contents": [
-            {"role": _ROLES[message.role], "parts": [{"text": part.text} for part in message.parts]}
-            for message in request.messages
-        ]
-    }
-    if request.system is not None:
-        body["systemInstruction"] = {"parts": [{"text": request.system}]}
-    if generation := _generation_config(request.sampling):
-        body["generationConfig"] = generation
-    if request.tools:
-        # `parameters` takes a dialect of its own, without empty objects; this field takes JSON Schema.
-        declarations = [
-            {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
-            for tool in request.tools
-        ]
-        body["tools"] = [{"functionDeclarations": declarations}]
-        body["toolConfig"] = {"functionCallingConfig": {"mode": "AUTO"}}
-    for name, value in request.extra.items():
-        ours = body.get(name)
-        body[name] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, Mapping) else value
-    return body
-
-
-def _generation_config(sampling: Sampling) -> dict[str, Any]:
-    optional = {
-        "temperature": sampling.temperature,
-        "topP": sampling.top_p,
-        "maxOutputTokens": sampling.max_output_tokens,
-        "seed": sampling.seed,
-        "stopSequences": list(sampling.stop) or None,
-    }
-    return {name: value for name, value in optional.items() if value is not None}
 
 
 class _FunctionCall(msgspec.Struct, gc=False, rename="camel"):
@@ -282,7 +243,7 @@ class GeminiDecoder(WireDecoder):
         if part.text:
             out.append(Thinking(part.text) if part.thought else Text(part.text))
         if part.thought_signature:
-            out.append(Signature(part.thought_signature))
+            out.append(Signature(part.thought_signature, sealed_by=WIRE))
         if part == _EMPTY_PART:
             out.append(Anomaly(Oddity.UNKNOWN_EVENT))
 
@@ -299,6 +260,7 @@ class GeminiDecoder(WireDecoder):
             arguments=_json_text({} if call.args is None else call.args),
             complete=True,
             signature=signature or None,
+            sealed_by=WIRE if signature else None,
         )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
@@ -26,6 +26,7 @@ from gestura.conversation import Request
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._ollama_body import ollama_body
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.providers.waiting import WaitingWords
@@ -83,7 +84,7 @@ class Ollama:
         return HttpRequest(
             url=endpoint_url(ollama_base_url(settings.base_url or ""), "", "api/chat", sends_secrets=sends_secrets),
             headers=headers,
-            body=encoded(request_body(request, settings)),
+            body=encoded(ollama_body(request, settings)),
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
@@ -139,39 +140,6 @@ def _dialled(name: str) -> str:
     if address.version == 4:
         return "127.0.0.1" if address.is_unspecified else str(address)
     return "[::1]" if address.is_unspecified else f"[{address}]"
-
-
-def request_body(request: Request, settings: ProviderSettings) -> dict[str, Any]:
-    """The JSON body. What the request leaves open is left out; extra `options` are put beside those of the sampling."""
-    messages = [{"role": message.role.value, "content": message.text} for message in request.messages]
-    if request.system is not None:
-        messages.insert(0, {"role": "system", "content": request.system})
-    sampling = request.sampling
-    asked = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "num_predict": sampling.max_output_tokens,
-        "seed": sampling.seed,
-        "stop": list(sampling.stop) or None,
-    }
-    options = {name: value for name, value in asked.items() if value is not None}
-    body: dict[str, Any] = {"model": settings.model, "messages": messages, "stream": True}
-    if settings.think is not None:
-        body["think"] = settings.think
-    if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-            }
-            for tool in request.tools
-        ]
-    if options:
-        body["options"] = options
-    match request.extra.get("options"):
-        case Mapping() as more:
-            return {**body, **request.extra, "options": {**options, **more}}
-    return {**body, **request.extra}
 
 
 class _Function(msgspec.Struct, gc=False):

@@ -13,6 +13,7 @@ that ends with neither is truncated.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 import attrs
@@ -25,6 +26,8 @@ from gestura.errors import ProtocolError
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._openai_chat_body import chat_body
+from gestura.providers._reasoning_details import EntryReader, shown_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.stages import Stage, fuse
@@ -88,45 +91,13 @@ class OpenAIChat:
             "chat/completions",
             sends_secrets=bool(settings.api_key or settings.headers),
         )
-        return HttpRequest(url=url, headers=headers, body=encoded(request_body(request, settings.model)))
+        return HttpRequest(url=url, headers=headers, body=encoded(chat_body(request, settings.model, settings.dialect)))
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
         return fuse(SseFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return ChatDecoder()
-
-
-def request_body(request: Request, model: str) -> dict[str, Any]:
-    """The JSON body. What the request leaves open is left out."""
-    messages = [{"role": message.role.value, "content": message.text} for message in request.messages]
-    if request.system is not None:
-        messages.insert(0, {"role": "system", "content": request.system})
-    sampling = request.sampling
-    optional = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "max_completion_tokens": sampling.max_output_tokens,
-        "seed": sampling.seed,
-        "stop": list(sampling.stop) or None,
-    }
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **{name: value for name, value in optional.items() if value is not None},
-    }
-    if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-            }
-            for tool in request.tools
-        ]
-        body["tool_choice"] = "auto"
-    return {**body, **request.extra}
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -203,19 +174,20 @@ class ChatDecoder(WireDecoder):
         self._events = FrameDecoder(_Event)
         self._model: str | None = None
         self._finish: Finish | None = None
+        self._entries = EntryReader()
         self._answering = False
         self._refused = False
         self._ended = False
 
     def close(self) -> list[Delta]:
-        return [Terminal()] if self._finish and not self._ended else []
+        return [*self._entries.close(), Terminal()] if self._finish and not self._ended else []
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
         if self._ended or not frame.data or frame.data.isspace():
             return
         if frame.data.startswith("[DONE]"):
             self._ended = True
-            out.append(Terminal())
+            out += [*self._entries.close(), Terminal()]
             return
         try:
             event, as_expected = self._events.decode(frame)
@@ -242,26 +214,42 @@ class ChatDecoder(WireDecoder):
     def _read_choice(self, choice: _Choice, out: list[Delta]) -> None:
         before = len(out)
         if delta := choice.delta:
-            if reasoning := delta.reasoning_content or delta.reasoning or _reasoning_text(delta.reasoning_details):
+            reasoning = delta.reasoning_content or delta.reasoning
+            if delta.reasoning_details:
+                self._read_details(delta.reasoning_details, reasoning, out)
+            elif reasoning:
                 out.append(Thinking(reasoning))
-            if isinstance(delta.content, list):
-                out.extend(_parts(delta.content))
+            if self._entries.entry and (delta.content or delta.refusal or delta.tool_calls):
+                out.extend(self._entries.close())
+            if isinstance(delta.content, str):
+                if delta.content:
+                    out.append(Text(delta.content))
             elif delta.content:
-                out.append(Text(delta.content))
+                out.extend(_parts(delta.content))
             if delta.refusal:
                 self._refused = True
                 out.append(Refusal(delta.refusal))
-            for position, call in enumerate(delta.tool_calls or ()):
-                out.append(_fragment(call, position))
+            if delta.tool_calls:
+                out.extend(map(_fragment, delta.tool_calls, count()))
         if word := choice.finish_reason:
+            out.extend(self._entries.close())
             reason = FINISH_REASONS.get(word.lower(), FinishReason.OTHER)
             if self._refused and reason is FinishReason.STOP:
                 reason = FinishReason.REFUSAL
             self._finish = Finish(reason, word)
             out.append(self._finish)
-        self._answering = self._answering or len(out) > before
+        if len(out) > before:
+            self._answering = True
         if choice.usage:
             _read_usage(choice.usage, out)
+
+    def _read_details(self, details: list[Any], reasoning: str | None, out: list[Delta]) -> None:
+        """Reasoning in entries; `reasoning` is the same without them, for the case that they show nothing."""
+        entries = [detail for detail in details if isinstance(detail, dict)]
+        if reasoning and not any(map(shown_text, entries)):
+            out.append(Thinking(reasoning))
+        for entry in entries:
+            out.extend(self._entries.feed(entry))
 
 
 def _parts(content: list[Any]) -> Iterator[Delta]:
@@ -284,12 +272,6 @@ def _parts(content: list[Any]) -> Iterator[Delta]:
 
 def _is_text(piece: dict[str, Any]) -> bool:
     return piece.get("type") == "text" and isinstance(piece.get("text"), str)
-
-
-def _reasoning_text(details: list[Any] | None) -> str:
-    """The readable entries of `reasoning_details`; encrypted ones have nothing to show."""
-    texts = (detail.get("text") or detail.get("summary") for detail in details or () if isinstance(detail, dict))
-    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _fragment(call: _ToolCall, position: int) -> ToolCallFragment:

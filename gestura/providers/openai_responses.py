@@ -18,11 +18,12 @@ import msgspec
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Message, Request, Role
-from gestura.errors import ConfigError, ErrorKind, ProtocolError
+from gestura.conversation import Request
+from gestura.errors import ProtocolError
 from gestura.limits import Limits
 from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
+from gestura.providers._responses_body import WIRE, request_body
 from gestura.providers._responses_events import (
     NOT_SHOWN,
     SHOWN,
@@ -90,51 +91,6 @@ class OpenAIResponses:
 
     def decoder(self) -> Stage[Frame, Delta]:
         return ResponsesDecoder()
-
-
-def request_body(request: Request, model: str) -> dict[str, Any]:
-    """The JSON body. What the request leaves open is left out; so is a seed, which has no field.
-
-    Raises:
-        ConfigError: stop sequences are asked for, which this API does not have.
-    """
-    sampling = request.sampling
-    if sampling.stop:
-        raise ConfigError(
-            "stop: the Responses API has no stop sequences; a server that has may get them by `extra`",
-            kind=ErrorKind.BAD_REQUEST,
-        )
-    optional = {
-        "instructions": request.system,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "max_output_tokens": sampling.max_output_tokens,
-    }
-    body: dict[str, Any] = {
-        "model": model,
-        "input": [_input_item(message) for message in request.messages],
-        "stream": True,
-        **{name: value for name, value in optional.items() if value is not None},
-    }
-    if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.parameters,
-                "strict": False,  # left out, it would make optional parameters required where the schema allows that
-            }
-            for tool in request.tools
-        ]
-        body["tool_choice"] = "auto"
-    return {**body, **request.extra}
-
-
-def _input_item(message: Message) -> dict[str, Any]:
-    item = {"role": message.role.value, "content": message.text}
-    # The type is optional, but llama.cpp knows an assistant's message by nothing else.
-    return {"type": "message", **item} if message.role is Role.ASSISTANT else item
 
 
 class ResponsesDecoder(WireDecoder):
@@ -262,11 +218,12 @@ class ResponsesDecoder(WireDecoder):
             self._read_whole("reasoning_summary_text", part.text, aliases, index, out)
         for index, part in enumerate(content):
             self._read_whole("reasoning_text", part.text, aliases, index, out)
-        is_new = Signature not in self._settled and not self._parts.has(aliases, "encrypted_content", 0)
-        if item.encrypted_content and is_new:
-            self._parts.add(aliases, "encrypted_content", 0)
+        is_whole = bool(item.encrypted_content) or any(part.text for part in content)
+        if is_whole and Signature not in self._settled and not self._parts.has(aliases, "seal", 0):
+            self._parts.add(aliases, "seal", 0)
             self._told.add(Signature)
-            out.append(Signature(_sealed(item), redacted=not any(part.text for part in (*summary, *content))))
+            is_shown = any(part.text for part in (*summary, *content))
+            out.append(Signature(_sealed(item), redacted=not is_shown, sealed_by=WIRE))
 
     # Function calls.
 
@@ -343,9 +300,16 @@ class ResponsesDecoder(WireDecoder):
 
 
 def _sealed(item: Item) -> str:
-    """The reasoning item as a later turn puts it into `input`: JSON, with all that is not about this turn alone."""
+    """The reasoning item as a later turn puts it into `input`: JSON, with all that is not about this turn alone.
+
+    Reasoning that is not encrypted is there in words, as open models are asked to go on from.
+    """
     summary = [{"type": "summary_text", "text": part.text or ""} for part in item.summary or ()]
-    fields = {"type": "reasoning", "id": item.id, "summary": summary, "encrypted_content": item.encrypted_content}
+    fields: dict[str, Any] = {"type": "reasoning", "id": item.id, "summary": summary}
+    if item.encrypted_content:
+        fields["encrypted_content"] = item.encrypted_content
+    else:
+        fields["content"] = [{"type": "reasoning_text", "text": part.text or ""} for part in item.content or ()]
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}).decode()
 
 

@@ -58,12 +58,19 @@ def simulator_in_thread(scenarios: Iterable[Scenario] | None = None, *, port: in
         server.stop()
 
 
-def run(scenarios: Iterable[Scenario] | None = None, *, port: int = 0, announce: Callable[[Simulator], None]) -> None:
+def run(
+    scenarios: Iterable[Scenario] | None = None,
+    *,
+    port: int = 0,
+    otherwise: str | None = None,
+    announce: Callable[[Simulator], None],
+) -> None:
     """Serve until Ctrl-C, which ends it without an exception.
 
     Args:
         scenarios: what to answer; the built-in ones by default.
         port: on 127.0.0.1; 0 picks a free one.
+        otherwise: the model whose scenario is that of every model without one; `None` refuses to answer for those.
         announce: called once the simulator listens, to tell its `url`.
 
     Raises:
@@ -71,7 +78,7 @@ def run(scenarios: Iterable[Scenario] | None = None, *, port: int = 0, announce:
     """
 
     async def serve() -> None:
-        async with serving(_or_built_in(scenarios), port) as simulator:
+        async with serving(_or_built_in(scenarios), port, otherwise=otherwise) as simulator:
             announce(simulator)
             await asyncio.Event().wait()
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -46,10 +47,11 @@ class Simulator:
         requests: every request seen so far, oldest first.
     """
 
-    def __init__(self, scenarios: Iterable[Scenario], url: str) -> None:
+    def __init__(self, scenarios: Iterable[Scenario], url: str, otherwise: str | None = None) -> None:
         self.url = url
         self.requests: list[SeenRequest] = []
         self._scenarios = {scenario.model: scenario for scenario in scenarios}
+        self._otherwise = otherwise
         self._asked: Counter[str] = Counter()
         self._answering: set[asyncio.Task[Any]] = set()
 
@@ -98,13 +100,11 @@ class Simulator:
         if not isinstance(seen.body, dict):
             return _error(voice, HttpError(status=400, message="The body is not a JSON object."), code=None)
         model = voice.model_of(request.match_info, seen.body)
-        if model not in self._scenarios:
-            problem = HttpError(
-                status=404, message=f"The model `{model}` does not exist or you do not have access to it."
-            )
+        scenario = self._scenario_of(model)
+        if scenario is None:
+            known = f"The simulator has: {', '.join(self.models)}."
+            problem = HttpError(status=404, message=f"The model `{model}` does not exist. {known}")
             return _error(voice, problem, code="model_not_found")
-
-        scenario = self._scenarios[model]
         faults = self._faults_due(scenario)
         for fault in faults:
             if isinstance(fault, HttpError):
@@ -114,6 +114,11 @@ class Simulator:
         response = web.StreamResponse(headers={"Content-Type": voice.content_type, "Cache-Control": "no-cache"})
         await obey(plan, request, response, seen)
         return response
+
+    def _scenario_of(self, model: str) -> Scenario | None:
+        if model in self._scenarios:
+            return self._scenarios[model]
+        return attrs.evolve(self._scenarios[self._otherwise], model=model) if self._otherwise else None
 
     def _faults_due(self, scenario: Scenario) -> list[Fault]:
         """The faults that this request for the scenario meets."""
@@ -128,18 +133,21 @@ class Simulator:
 
 
 @asynccontextmanager
-async def serving(scenarios: Iterable[Scenario], port: int = 0) -> AsyncIterator[Simulator]:
+async def serving(
+    scenarios: Iterable[Scenario], port: int = 0, *, otherwise: str | None = None
+) -> AsyncIterator[Simulator]:
     """A simulator that serves for the length of the block, in asyncio.
 
     Args:
         scenarios: what to answer; of several for one model the last counts.
         port: on 127.0.0.1; 0 picks a free one.
+        otherwise: the model whose scenario is that of every model without one; `None` refuses to answer for those.
 
     Raises:
         OSError: the port can't be had.
     """
     with _listen(port) as listener:
-        simulator = Simulator(scenarios, f"http://{LOOPBACK}:{listener.getsockname()[1]}")
+        simulator = Simulator(scenarios, f"http://{LOOPBACK}:{listener.getsockname()[1]}", otherwise)
         runner = web.AppRunner(
             simulator._make_app(),  # noqa: SLF001  # the same module
             access_log=None,

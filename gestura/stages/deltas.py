@@ -56,6 +56,7 @@ class ToolCallFragment:
         position: where in its own event the fragment stood, the last resort for finding its call.
         complete: this was the last fragment of its call.
         signature: the provider's seal on the call.
+        sealed_by: the wire format that the seal belongs to.
     """
 
     index: int | None = None
@@ -65,6 +66,7 @@ class ToolCallFragment:
     position: int = 0
     complete: bool = False
     signature: str | None = None
+    sealed_by: str | None = None
 
 
 @attrs.define

@@ -63,27 +63,25 @@ class LineSplitter:
 
     def close(self) -> list[str]:
         """The line that the end of the input left without its end; nothing if there is none."""
-        rest = self._decode(bytes(self._held))
-        return [rest] if rest else []
+        lines = self._lines(bytes(self._held) + b"\n")
+        return lines if lines != [""] else []
 
     def _lines(self, complete: bytes) -> list[str]:
         """The lines of `complete`, which ends with a line end."""
         if self._cr_ends_lines and b"\r" in complete:
             complete = complete.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = self._decode(complete).split("\n")
-        lines.pop()
+        cut = complete.split(b"\n")
+        cut.pop()
+        # Line by line: of a whole read decoded at once, one emoji would make every character take four bytes.
+        lines = [line.decode("utf-8", "replace") for line in cut]
+        if self._at_start:
+            self._at_start = False
+            lines[0] = lines[0].removeprefix("\ufeff")
         if len(complete) > self._limit:
-            for position, line in enumerate(complete.split(b"\n")):
+            for position, line in enumerate(cut):
                 if len(line) > self._limit:
                     raise self._too_long(lines[:position])
         return lines
-
-    def _decode(self, data: bytes) -> str:
-        text = data.decode("utf-8", "replace")
-        if self._at_start:
-            self._at_start = False
-            return text.removeprefix("\ufeff")
-        return text
 
     def _too_long(self, made: Sequence[str]) -> LimitExceeded:
         error = LimitExceeded("a line", "max_frame_bytes", self._limit)

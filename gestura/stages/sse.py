@@ -56,40 +56,47 @@ class SseFramer:
             LimitExceeded: its last line makes it too long.
         """
         frames = self._frames(self._lines.close())
-        if self._data is not None:
-            frames.append(self._frame(self._data, terminated=False))
+        for left in self._frames([""]):
+            left.terminated = False
+            frames.append(left)
         return frames
 
     def _frames(self, lines: Sequence[str]) -> list[Frame]:
         frames: list[Frame] = []
         for line in lines:
             if not line:
+                if self._joined is not None:
+                    self._data, self._joined = self._joined.decode(), None
                 if self._data is not None:
-                    frames.append(self._frame(self._data))
+                    frames.append(Frame(self._data, self._event))
                     self._data = None
                 self._event = ""
-                continue
-            # A comment is a field without a name, and a line without a colon is a field without a value.
-            name, _, value = line.partition(":")
-            if name == "data":
-                value = value.removeprefix(" ")
-                if self._data is None:
-                    self._data = value
-                else:
-                    if self._joined is None:
-                        self._joined = bytearray(self._data.encode())
-                    self._joined += b"\n" + value.encode()
-                    if len(self._joined) > self._limit:
-                        error = LimitExceeded("an event", "max_frame_bytes", self._limit)
-                        error.made = frames
-                        raise error
-            elif name == "event":
-                self._event = value.removeprefix(" ")
+            elif self._data is None and line.startswith("data: "):  # this and the next are nearly every line
+                self._data = line[6:]
+            elif line.startswith("event: "):
+                self._event = line[7:]
+            else:
+                try:
+                    self._read_field(line)
+                except LimitExceeded as error:
+                    error.made = frames
+                    raise
         return frames
 
-    def _frame(self, data: str, *, terminated: bool = True) -> Frame:
-        """The frame of the block that is over, whose first `data` line is `data`."""
-        if self._joined is not None:
-            data = self._joined.decode()
-            self._joined = None
-        return Frame(data, self._event, terminated)
+    def _read_field(self, line: str) -> None:
+        # A comment is a field without a name, and a line without a colon is a field without a value.
+        name, _, value = line.partition(":")
+        if name == "data":
+            self._add_data(value.removeprefix(" "))
+        elif name == "event":
+            self._event = value.removeprefix(" ")
+
+    def _add_data(self, value: str) -> None:
+        if self._data is None:
+            self._data = value
+            return
+        if self._joined is None:
+            self._joined = bytearray(self._data.encode())
+        self._joined += b"\n" + value.encode()
+        if len(self._joined) > self._limit:
+            raise LimitExceeded("an event", "max_frame_bytes", self._limit)

@@ -41,7 +41,7 @@ class _Call:
     size: int = 0
     """Bytes of arguments so far, gone out or waiting."""
     complete: bool = False
-    signature: str | None = None
+    seal: tuple[str, str | None] | None = None
     waiting: int = 0
     """Bytes that wait."""
     # As bytes: kept apart, as a list or by `io.StringIO`, pieces of one character would take sixty times their size.
@@ -224,7 +224,8 @@ class ToolCallAssembler:
             out.append(ToolCallArgs(call.id, fragment.arguments))
         call.size = size
         call.complete = fragment.complete
-        call.signature = fragment.signature or call.signature
+        if fragment.signature:
+            call.seal = (fragment.signature, fragment.sealed_by)
         self._advance(out)
         if self._waiting + self._directory.id_size > limit:
             raise LimitExceeded("the arguments of tool calls", "max_tool_argument_bytes", limit)
@@ -266,8 +267,9 @@ class ToolCallAssembler:
             if not call.size:
                 out.append(ToolCallArgs(call.id, "{}"))
             out.append(ToolCallEnd(call.id))
-            if call.signature is not None:
-                out.append(Signature(call.signature, call.id))
+            if call.seal is not None:
+                signature, sealed_by = call.seal
+                out.append(Signature(signature, call.id, sealed_by=sealed_by))
 
     def _unique_id(self, provider_id: str | None) -> str:
         unique = provider_id

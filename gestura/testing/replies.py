@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 from multidict import CIMultiDict
 
-from gestura import conversation
+from gestura import parts
 from gestura.chunks import FinishReason, Refusal, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.providers import BUILTIN_PROVIDERS
@@ -34,7 +34,7 @@ __all__ = ["Reply", "exchange_of", "reply"]
 Reply = str | Scenario | HttpError | ScriptedExchange
 """What one request meets: the words of the model, an answer made by `reply`, an HTTP error, or wire bytes."""
 
-Said = str | Thinking | Text | Refusal | ToolCall | conversation.ToolCall | StreamError | Comment
+Said = str | Thinking | Text | Refusal | ToolCall | parts.ToolCall | StreamError | Comment
 """One thing said; a `str` is text."""
 
 ANY_MODEL: Final = ""
@@ -78,7 +78,7 @@ def _step(said: Said) -> Thinking | Text | Refusal | ToolCall | StreamError | Co
     match said:
         case str():
             return Text(said)
-        case conversation.ToolCall(id=call, name=name, arguments=arguments):
+        case parts.ToolCall(id=call, name=name, arguments=arguments):
             return ToolCall(call, name, arguments)
         case _:
             return said

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import io
 import ipaddress
 import logging
@@ -194,6 +195,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        self._factory: Any = functools.partial(_Protocol, loop=self._loop)
         self._known: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
@@ -210,6 +212,24 @@ class _Connector(aiohttp.TCPConnector):
                 closed.add_done_callback(_ignore_how_it_closed)
         attempt.connected(connection, reused=reused)
         return connection
+
+
+class _Protocol(aiohttp.client_proto.ResponseHandler):
+    """Goes on reading where it was paused, and only there.
+
+    aiohttp's own takes up parsing and reading again after every chunk that was read, paused or not.
+    """
+
+    _is_paused = False
+
+    def pause_reading(self) -> None:
+        self._is_paused = True
+        super().pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            super().resume_reading(resume_parser)
 
 
 def _read_in_small_pieces(transport: Any) -> None:

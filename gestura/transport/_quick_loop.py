@@ -1,19 +1,20 @@
-"""trio-asyncio's loop, made quick: two of its methods, replaced on one loop.
+"""trio-asyncio's loop, made quick: three of its methods, replaced on one loop.
 
 The stock loop passes through Trio's scheduler once for each callback, and once more after each socket that was read.
 Under many slow streams that costs more than all of the rest. Here one wake-up runs every callback that is queued, as
-asyncio's own loop does, and a socket whose transport has just taken its bytes is waited for again at once: stock waits
-for the callbacks first, for the sake of callbacks that leave reading to somebody else.
+asyncio's own loop does; the task that has read a socket runs the callbacks that came of it, where no others are before
+them; and a socket whose transport has just taken its bytes is waited for again at once: stock waits for the callbacks
+first, for the sake of callbacks that leave reading to somebody else.
 
-Both replace private methods, so both are replaced only on versions of trio-asyncio that were looked at.
+All are private methods, so they are replaced only on versions of trio-asyncio that were looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from importlib.metadata import version
-from types import MethodType
 from typing import Any, Final
 
 import trio
@@ -27,12 +28,13 @@ MOST_AT_ONCE: Final = 256
 
 
 def quicken(loop: Any, trio_asyncio: Any) -> None:
-    """Replace the two methods on `loop`; a loop of an unknown version is left as it is."""
+    """Replace the methods on `loop`; a loop of an unknown version is left as it is."""
     if not version("trio-asyncio").startswith(KNOWN_VERSIONS):
         return
     handles = _Handles(loop, trio_asyncio)
+    loop._queue_handle = handles.queue  # noqa: SLF001
     loop._main_loop_one = handles.run_queued  # noqa: SLF001
-    loop._io_task = MethodType(_watch_socket, loop)  # noqa: SLF001
+    loop._io_task = handles.watch_socket  # noqa: SLF001
 
 
 class _Handles:
@@ -40,10 +42,28 @@ class _Handles:
 
     def __init__(self, loop: Any, trio_asyncio: Any) -> None:
         self._loop = loop
+        self._send: trio.MemorySendChannel[Any] = loop._q_send  # noqa: SLF001
         self._queue: trio.MemoryReceiveChannel[Any] = loop._q_recv  # noqa: SLF001
         self._timers: list[Any] = loop._timers  # noqa: SLF001
         self._async_handle = trio_asyncio._handles.AsyncHandle  # noqa: SLF001
+        self._not_for_sockets = (asyncio.TimerHandle, self._async_handle)
+        """What only the main task can run."""
+        self._current_loop = trio_asyncio.current_loop
         self._library = trio_asyncio._base.sniffio_library  # noqa: SLF001
+        self._is_idle = False
+        """Nothing is queued, and the main task waits for something to be."""
+        self._gathered: deque[Any] | None = None
+        """While a socket's task runs callbacks: those that it will run, too."""
+
+    def queue(self, handle: Any) -> Any:
+        """Have `handle` run after all that were queued before it."""
+        if self._gathered is not None:
+            self._gathered.append(handle)
+        else:
+            self._loop._check_closed()  # noqa: SLF001
+            self._is_idle = False
+            self._send.send_nowait(handle)
+        return handle
 
     async def run_queued(self, no_wait: bool = False) -> None:
         """Wait for a callback, and run it with all that are queued behind it.
@@ -58,6 +78,24 @@ class _Handles:
             ran += 1
             handle = self._poll() if ran < MOST_AT_ONCE else None
 
+    def _run_with_what_it_queues(self, handle: Any) -> None:
+        """Run a socket's callback, and then, if nothing else is queued, what it has queued, and what that has …"""
+        if not self._is_idle:
+            handle._run()  # noqa: SLF001
+            return
+        gathered: deque[Any] = deque()
+        self._gathered = gathered
+        try:
+            handle._run()  # noqa: SLF001
+            ran = 0
+            while gathered and ran < MOST_AT_ONCE and not isinstance(gathered[0], self._not_for_sockets):
+                self._call(gathered.popleft())
+                ran += 1
+        finally:
+            self._gathered = None
+            for left in gathered:
+                self.queue(left)
+
     def _poll(self) -> Any:
         """The next handle that can run now, or `None`."""
         if self._timers and self._timers[0]._when <= self._loop.time():  # noqa: SLF001
@@ -69,11 +107,15 @@ class _Handles:
 
     async def _next(self) -> Any:
         """The next that is queued; `None` when a timer is due first."""
-        if not self._timers:
-            return await self._queue.receive()
-        with trio.move_on_at(trio.current_time() + self._timers[0]._when - self._loop.time()):  # noqa: SLF001
-            return await self._queue.receive()
-        return None
+        self._is_idle = not self._queue.statistics().current_buffer_used
+        try:
+            if not self._timers:
+                return await self._queue.receive()
+            with trio.move_on_at(trio.current_time() + self._timers[0]._when - self._loop.time()):  # noqa: SLF001
+                return await self._queue.receive()
+            return None
+        finally:
+            self._is_idle = False
 
     async def _run(self, handle: Any) -> None:
         if isinstance(handle, asyncio.TimerHandle) and not self._is_due(handle):
@@ -81,7 +123,11 @@ class _Handles:
         elif isinstance(handle, self._async_handle):
             handle._context.run(self._loop._nursery.start_soon, handle._run, name=handle._callback)  # noqa: SLF001
             await handle._started.wait()  # noqa: SLF001
-        elif not handle._cancelled:  # noqa: SLF001
+        else:
+            self._call(handle)
+
+    def _call(self, handle: Any) -> None:
+        if not handle._cancelled:  # noqa: SLF001
             before, self._library.name = self._library.name, "asyncio"
             try:
                 handle._run()  # noqa: SLF001
@@ -91,23 +137,23 @@ class _Handles:
     def _is_due(self, timer: asyncio.TimerHandle) -> bool:
         return bool(timer.when() <= self._loop.time())
 
-
-async def _watch_socket(_loop: Any, fd: int, handle: Any, wait_ready: Any) -> None:
-    """Call `handle` whenever the socket is ready, until it is cancelled."""
-    with handle._scope:  # noqa: SLF001
-        try:
-            while not handle._cancelled:  # noqa: SLF001
-                try:
-                    await wait_ready(fd)
-                except OSError:
-                    if handle._cancelled:  # noqa: SLF001  # it was cancelled and closed in one breath
+    async def watch_socket(self, fd: int, handle: Any, wait_ready: Any) -> None:
+        """Call `handle` whenever the socket is ready, until it is cancelled."""
+        self._current_loop.set(self._loop)  # for the callbacks that this task runs; whoever asked may have another one
+        with handle._scope:  # noqa: SLF001
+            try:
+                while not handle._cancelled:  # noqa: SLF001
+                    try:
+                        await wait_ready(fd)
+                    except OSError:
+                        if handle._cancelled:  # noqa: SLF001  # it was cancelled and closed in one breath
+                            break
+                        raise
+                    if handle._cancelled:  # noqa: SLF001
                         break
-                    raise
-                if handle._cancelled:  # noqa: SLF001
-                    break
-                callback = handle._callback  # noqa: SLF001
-                handle._run()  # noqa: SLF001
-                if not isinstance(getattr(callback, "__self__", None), asyncio.Transport):
-                    await _loop.synchronize()
-        except Exception as error:  # noqa: BLE001  # as in the method this replaces
-            handle._raise(error)  # noqa: SLF001
+                    callback = handle._callback  # noqa: SLF001
+                    self._run_with_what_it_queues(handle)
+                    if not isinstance(getattr(callback, "__self__", None), asyncio.Transport):
+                        await self._loop.synchronize()
+            except Exception as error:  # noqa: BLE001  # as in the method this replaces
+                handle._raise(error)  # noqa: SLF001

@@ -21,8 +21,8 @@ from gestura.chunks import (
     Text,
     ToolCallResult,
 )
-from gestura.conversation import ToolCall
 from gestura.errors import ConfigError, StreamFailed
+from gestura.parts import ToolCall
 from gestura.transport.scripted import Break, Hang, ScriptedExchange, ScriptedTransport, Wait
 
 RESULT = ToolCallResult("tool", True, "output", 5)

@@ -118,7 +118,7 @@ async def test_providers_without_words_say_nothing(autojump_clock: MockClock):
 
 async def test_a_user_who_does_not_read_is_not_told_of_silence(autojump_clock: MockClock):
     """While the user's channel is full nothing is said, and nothing dropped; the 30 s count from when there is room."""
-    script = ScriptedExchange(body=[line("x") * (ROOM + 50), Wait(135), END])
+    script = ScriptedExchange(body=[*[line("x")] * (ROOM + 50), Wait(135), END])
     async with client_of(script) as client, client.stream("Hi") as stream:
         first = await anext(stream)
         await trio.sleep(100)

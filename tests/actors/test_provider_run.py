@@ -18,12 +18,14 @@ from gestura import (
     Done,
     Error,
     ErrorKind,
+    Request,
     RetryAttempt,
     RetryPolicy,
     Status,
     Text,
     Timeouts,
     ToolCallStart,
+    user,
 )
 from gestura._actors.forwarder import Outlet
 from gestura._actors.statistics import Counts
@@ -135,10 +137,10 @@ async def test_an_attempt_is_cut_off_by_the_whole_stream_s_deadline(autojump_clo
 
 
 async def test_a_request_that_can_t_be_written_is_no_attempt(autojump_clock: MockClock) -> None:
-    """Half of a surrogate pair can't be sent: nothing was asked, and nothing is counted."""
+    """What JSON can't say can't be sent: nothing was asked, and nothing is counted."""
     play = Play(a=OK)
     async with open_play(play, **ALONE) as client:
-        got = await read(client, "\ud800")
+        got = await read(client, Request(messages=[user("hi")], extra={"user": object()}))
 
     assert [] == play.asked
     assert 0 == got[-1][1].attempts

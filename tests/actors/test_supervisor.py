@@ -18,7 +18,6 @@ from gestura import (
     Done,
     Error,
     ErrorKind,
-    PartialAnswer,
     Request,
     RetryAttempt,
     RetryPolicy,
@@ -26,6 +25,7 @@ from gestura import (
     Text,
     TokenUsage,
     Tool,
+    assistant,
     user,
 )
 from gestura.conversation import GO_ON
@@ -170,7 +170,7 @@ async def test_a_failure_after_output_keeps_the_part_and_its_usage(autojump_cloc
     counted = event(choices=[], usage={"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4})
     got = await timeline(Play(a=answers(text("Hel"), counted, Break()), b=OK))
 
-    assert PartialAnswer(text="Hel") == got[-1][1].partial
+    assert assistant("Hel") == got[-1][1].partial
     assert TokenUsage(input_tokens=3, output_tokens=1, total_tokens=4, provider="a", model="m") == got[-1][1].usage
 
 

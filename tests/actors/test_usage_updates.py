@@ -136,9 +136,9 @@ async def test_a_failed_answer_tells_its_counts():
 async def test_an_unread_update_is_given_up(autojump_clock: MockClock):
     """A user who falls behind loses updates, which are counted, and no text."""
     updates = (chat(usage={"prompt_tokens": 1, "completion_tokens": n}) for n in range(5))
-    body = sse(*(chat("x") for _ in range(CHUNKS_TO_THE_USER)), *updates, chat("!")) + DONE
+    body = [*[sse(chat("x"))] * CHUNKS_TO_THE_USER, sse(*updates, chat("!")) + DONE]
     config = StreamingConfig(providers={"openai": ProviderSettings(kind="openai_chat", model="gpt-4o")})
-    transport = ScriptedTransport([ScriptedExchange(body=[body])])
+    transport = ScriptedTransport([ScriptedExchange(body=body)])
     async with gestura.open_client(config, transport=transport) as client, client.stream("Hi") as stream:
         await trio.sleep(60)
         answer = await stream.collect()

@@ -34,7 +34,7 @@ SCENARIOS = [
         steps=(Text("Third time lucky."),),
         faults=(HttpError(status=503, times=1),),
     ),
-    Scenario(model="long", steps=(Text("word " * 100_000),), sending=Sending(characters_per_event=500)),
+    Scenario(model="long", steps=(Text("word " * 1_000_000),), sending=Sending(characters_per_event=500)),
 ]
 
 
@@ -162,7 +162,8 @@ async def test_ctrl_c_cancels_the_stream_in_json_too(simulator: Simulator) -> No
         written = await in_thread(command.read_until, None)
 
         ending = json.loads(written.splitlines()[-1])
-        assert ("cancelled", "One two") == (ending["type"], ending["partial"]["text"])
+        kept = [{"type": "text", "text": "One two"}]
+        assert ("cancelled", kept) == (ending["type"], ending["partial"]["parts"])
         assert 130 == await in_thread(command.process.wait)
 
 
@@ -221,15 +222,20 @@ async def test_a_failure_is_told_on_stderr() -> None:
 
 
 async def test_simulate_serves_until_ctrl_c(tmp_path: Path) -> None:
-    """It prints where it is and what it can say, a scenario of the user's included; Ctrl-C is its proper end."""
+    """It prints where it is and what it can say, a scenario of the user's included; Ctrl-C is its proper end.
+
+    A model that it does not have says hello, so that nobody has to name one.
+    """
     scenario = tmp_path / "mine.toml"
     scenario.write_text('steps = [{ text = "Mine." }]')
     with started("simulate", str(scenario)) as command:
         written = (await in_thread(command.read_until, b"Try: ")).decode()
         reached = Simulator([], written.split()[2])
         result = await run("ask", "Hi", "--model", "mine", simulator=reached)
+        greeting = await run("ask", "Hi", simulator=reached)
         command.process.send_signal(signal.SIGINT)
 
         assert b"Mine.\n" == result.stdout
+        assert (0, True) == (greeting.returncode, greeting.stdout.startswith(b"Hello!"))
         assert "mine" in written.splitlines()[1]
         assert 0 == await in_thread(partial(command.process.wait, PATIENCE))

@@ -17,7 +17,6 @@ from gestura import (
     Error,
     ErrorKind,
     FinishReason,
-    PartialAnswer,
     Paused,
     Refusal,
     RetryAttempt,
@@ -31,6 +30,7 @@ from gestura import (
     ToolCallArgs,
     ToolCallEnd,
     ToolCallStart,
+    assistant,
 )
 from gestura.chunk_json import from_json
 from gestura.cli.terminal_text import visible
@@ -180,9 +180,9 @@ def test_json_lines_are_the_chunks(chunks: list[StreamChunk]) -> None:
             "done: unknown, 100 tokens in, 90 of them cached, 7 out",
         ),
         (Cancelled(), "cancelled: nothing was shown"),
-        (Paused(partial=PartialAnswer(text="Half")), "paused: 4 characters of text kept"),
+        (Paused(partial=assistant("Half")), "paused: 4 characters of text kept"),
         (
-            Cancelled(partial=PartialAnswer(text="Half"), usage=TokenUsage(input_tokens=3)),
+            Cancelled(partial=assistant("Half"), usage=TokenUsage(input_tokens=3)),
             "cancelled: 4 characters of text kept, 3 tokens in",
         ),
         (Error("bad\x1b[2J\nluck", kind=ErrorKind.SERVER), "error (server): bad␛[2J␊luck"),

@@ -14,10 +14,13 @@ from strategies import cuts
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking, ToolCallArgs, ToolCallEnd, ToolCallStart
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
 from gestura.limits import Limits
-from gestura.providers.anthropic import DEFAULT_MAX_TOKENS, FINISH_REASONS, AnthropicDecoder, AnthropicMessages
+from gestura.messages import assistant, user
+from gestura.providers._anthropic_thinking import DEFAULT_MAX_TOKENS
+from gestura.providers.anthropic import FINISH_REASONS, AnthropicDecoder, AnthropicMessages
+from gestura.request_options import Sampling
 from gestura.simulator import Comment, Scenario, Sending, StreamError, ToolCall
 from gestura.simulator.voices.anthropic import AnthropicVoice
 from gestura.stages import fuse
@@ -82,58 +85,11 @@ def test_a_bare_prompt_sends_nothing_that_was_not_asked_for():
         (Sampling(max_output_tokens=7), {"max_tokens": 7}),
         (Sampling(stop=("a", "b")), {"stop_sequences": ["a", "b"]}),
         (Sampling(stop=()), {}),
-        (Sampling(seed=7), {}),
     ],
 )
 def test_sampling_is_sent_as_far_as_it_is_told(sampling, sent):
-    """Each sampling parameter has its field, but for the seed, which has none; zero is not open."""
+    """Each sampling parameter has its field; zero is not open."""
     assert BARE | sent == body_of(hi(sampling=sampling))
-
-
-@pytest.mark.parametrize(
-    ("budget", "asked_for", "sent"),
-    [
-        (None, None, DEFAULT_MAX_TOKENS),
-        (None, 5, 5),
-        (1024, None, DEFAULT_MAX_TOKENS + 1024),
-        (50_000, None, DEFAULT_MAX_TOKENS + 50_000),
-        (2048, 10_000, 10_000),
-        (2048, 2049, 2049),
-        (2048, 2048, 4096),
-        (2048, 5, 2053),
-    ],
-)
-def test_the_limit_of_output_stays_above_the_thinking_budget(budget, asked_for, sent):
-    """Thinking counts towards `max_tokens`: a limit that leaves nothing beside the budget is raised by it."""
-    request = hi(sampling=Sampling(max_output_tokens=asked_for))
-    thinking = {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget else {}
-
-    assert BARE | {"max_tokens": sent} | thinking == body_of(request, thinking_budget_tokens=budget)
-
-
-def test_a_budget_below_the_least_is_refused_at_once():
-    """The least budget that Anthropic admits is 1024 tokens."""
-    with pytest.raises(ValueError, match="thinking_budget_tokens"):
-        provider(thinking_budget_tokens=1023)
-
-
-@pytest.mark.parametrize("sampling", [Sampling(temperature=0.5), Sampling(temperature=0.0), Sampling(top_p=0.9)])
-def test_sampling_that_excludes_thinking_is_the_users_mistake(sampling):
-    """What Anthropic would refuse together with a budget is a `ConfigError` that names the field; alone it is sent."""
-    field = "temperature" if sampling.temperature is not None else "top_p"
-
-    with pytest.raises(ConfigError, match=f"^{field}: ") as caught:
-        asked(hi(sampling=sampling), thinking_budget_tokens=1024)
-
-    assert caught.value.kind is ErrorKind.BAD_REQUEST
-    assert field in body_of(hi(sampling=sampling))
-
-
-def test_sampling_that_goes_with_thinking_is_sent():
-    """A temperature of 1 and a `top_p` from 0.95 are sent along with a budget."""
-    body = body_of(hi(sampling=Sampling(temperature=1.0, top_p=0.95)), thinking_budget_tokens=1024)
-
-    assert (1.0, 0.95) == (body["temperature"], body["top_p"])
 
 
 def test_system_instructions_stand_beside_the_conversation():
@@ -144,17 +100,6 @@ def test_system_instructions_stand_beside_the_conversation():
     assert [("user", "a"), ("assistant", "b"), ("user", "c")] == [
         (message["role"], message["content"]) for message in body["messages"]
     ]
-
-
-def test_tools_bring_tool_choice():
-    """With tools, the body has their schemas and leaves the choice to the model."""
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    tool = Tool(name="weather", description="The weather.", parameters=schema)
-
-    assert BARE | {
-        "tools": [{"name": "weather", "description": "The weather.", "input_schema": schema}],
-        "tool_choice": {"type": "auto"},
-    } == body_of(hi(tools=(tool,)))
 
 
 def test_extra_fields_pass_through_and_win():
@@ -265,12 +210,12 @@ STOP = {"type": "message_stop"}
         (delta("text_delta", text="Hi"), [Text("Hi")]),
         (delta("text_delta", text=""), []),
         (start("thinking", thinking="", signature=""), []),
-        (start("thinking", thinking="hm", signature="s"), [Thinking("hm"), Signature("s")]),
+        (start("thinking", thinking="hm", signature="s"), [Thinking("hm"), Signature("s", sealed_by="anthropic")]),
         (delta("thinking_delta", thinking="hm"), [Thinking("hm")]),
         (delta("thinking_delta", thinking=""), []),
-        (delta("signature_delta", signature="s"), [Signature("s")]),
+        (delta("signature_delta", signature="s"), [Signature("s", sealed_by="anthropic")]),
         (delta("signature_delta", signature=""), []),
-        (start("redacted_thinking", data="c2VjcmV0"), [Signature("c2VjcmV0", redacted=True)]),
+        (start("redacted_thinking", data="c2VjcmV0"), [Signature("c2VjcmV0", redacted=True, sealed_by="anthropic")]),
         (start("redacted_thinking", data=""), []),
         (delta("citations_delta", citation={"type": "page_location", "cited_text": "x"}), []),
         (start("server_tool_use", id="srvtoolu_1", name="web_search", input={"query": "x"}), []),
@@ -602,7 +547,7 @@ def test_an_answer_that_reached_its_limit_is_no_overflow():
         (delta("text_delta", text="Hi", signature=5), [STRANGE, Text("Hi")]),
         (delta("text_delta", index="0", text="Hi"), [STRANGE, Text("Hi")]),
         (start("text", text="Hi", input=[1]), [STRANGE, Text("Hi")]),
-        (start("thinking", thinking=["hm"], signature="s"), [STRANGE, Signature("s")]),
+        (start("thinking", thinking=["hm"], signature="s"), [STRANGE, Signature("s", sealed_by="anthropic")]),
         (start("redacted_thinking", data=5), [STRANGE]),
         (start("fallback", to="b"), [STRANGE]),
         (tool(input="{}", id=5), [STRANGE, ToolCallFragment(index=0, name="f")]),

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, LimitExceeded, ProtocolError
 from gestura.limits import Limits
+from gestura.messages import assistant, user
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.gemini import FINISH_REASONS, Gemini, GeminiDecoder, request_body
+from gestura.request_options import Sampling
 from gestura.simulator import Comment, Scenario, Sending, StreamError, ToolCall
 from gestura.simulator.voices.gemini import GeminiVoice
 from gestura.stages import fuse
@@ -51,7 +53,7 @@ def asked(request: Request | None = None, **settings: Any):
 
 
 def body_of(**fields: Any) -> dict[str, Any]:
-    return request_body(Request(messages=(user("Hi"),), **fields))
+    return request_body(Request(messages=(user("Hi"),), **fields), "m")
 
 
 BARE = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
@@ -80,24 +82,12 @@ def test_sampling_is_sent_as_far_as_it_is_told(sampling, sent):
 
 def test_a_conversation_keeps_its_order_and_the_system_stands_apart():
     """Messages go oldest first, what the model said under `model`; system instructions have a field of their own."""
-    body = request_body(Request(messages=(user("a"), assistant("b"), user("c")), system="s"))
+    body = request_body(Request(messages=(user("a"), assistant("b"), user("c")), system="s"), "m")
 
     assert [("user", "a"), ("model", "b"), ("user", "c")] == [
         (content["role"], content["parts"][0]["text"]) for content in body["contents"]
     ]
     assert {"parts": [{"text": "s"}]} == body["systemInstruction"]
-
-
-def test_tools_bring_their_mode():
-    """With tools, the body declares them with their JSON Schemas and leaves the choice to the model."""
-    schema = {"type": "object", "properties": {}, "additionalProperties": False}
-    declaration = {"name": "now", "description": "The time.", "parametersJsonSchema": schema}
-    sent = {
-        "tools": [{"functionDeclarations": [declaration]}],
-        "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
-    }
-
-    assert BARE | sent == body_of(tools=(Tool(name="now", description="The time.", parameters=schema),))
 
 
 @pytest.mark.parametrize(
@@ -258,13 +248,13 @@ def _data(each: Any) -> str:
         ([{"thought": True}], []),
         ([said("Hi", thought=False)], [Text("Hi")]),
         ([said("hm", thought=True), said("Hi")], [Thinking("hm"), Text("Hi")]),
-        ([said("Hi", thoughtSignature="c2ln")], [Text("Hi"), Signature("c2ln")]),
-        ([said("hm", thought=True, thoughtSignature="c2ln")], [Thinking("hm"), Signature("c2ln")]),
-        ([said("", thoughtSignature="c2ln")], [Signature("c2ln")]),
-        ([{"thoughtSignature": "c2ln"}], [Signature("c2ln")]),
+        ([said("Hi", thoughtSignature="c2ln")], [Text("Hi"), Signature("c2ln", sealed_by="gemini")]),
+        ([said("hm", thought=True, thoughtSignature="c2ln")], [Thinking("hm"), Signature("c2ln", sealed_by="gemini")]),
+        ([said("", thoughtSignature="c2ln")], [Signature("c2ln", sealed_by="gemini")]),
+        ([{"thoughtSignature": "c2ln"}], [Signature("c2ln", sealed_by="gemini")]),
         ([said("Hi", thoughtSignature="")], [Text("Hi")]),
         ([{"executableCode": {"language": "PYTHON", "code": "1"}}], []),
-        ([{"executableCode": {"code": "1"}, "thoughtSignature": "c2ln"}], [Signature("c2ln")]),
+        ([{"executableCode": {"code": "1"}, "thoughtSignature": "c2ln"}], [Signature("c2ln", sealed_by="gemini")]),
         ([{"codeExecutionResult": {"outcome": "OUTCOME_OK"}}], []),
         ([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}], []),
         ([{"fileData": {"fileUri": "gs://x"}}], []),
@@ -290,7 +280,7 @@ def fragment(index: int, arguments: str = "{}", **fields: Any) -> ToolCallFragme
         (called(args=None), fragment(0)),
         (called(), fragment(0)),
         (called(id="c"), fragment(0, id="c")),
-        (called() | {"thoughtSignature": "c2ln"}, fragment(0, signature="c2ln")),
+        (called() | {"thoughtSignature": "c2ln"}, fragment(0, signature="c2ln", sealed_by="gemini")),
         (called() | {"thoughtSignature": ""}, fragment(0)),
         (called(args={"n": 10**30}), fragment(0, '{"n":1000000000000000000000000000000}')),
         (called(args='{"a": 1}'), fragment(0, '{"a": 1}')),

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from gestura.chunks import FinishReason, Refusal, Text, Thinking
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
 from gestura.limits import Limits
+from gestura.messages import assistant, user
 from gestura.providers import BUILTIN_PROVIDERS
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.ollama import FINISH_REASONS, Ollama, OllamaDecoder, ollama_base_url
+from gestura.request_options import Sampling, Tool
 from gestura.simulator.scenario import Comment, Scenario, Sending, StreamError, ToolCall
 from gestura.simulator.voices.ollama import OllamaVoice
 from gestura.stages.deltas import Anomaly, Finish, Frame, ModelName, Oddity, Terminal, ToolCallFragment, Usage

@@ -31,11 +31,13 @@ from responses_events import (
 
 from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking, ToolCallArgs, ToolCallStart
 from gestura.config import ProviderSettings
-from gestura.conversation import Request, Sampling, Tool, assistant, user
+from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault, ProtocolError
+from gestura.messages import assistant, user
 from gestura.providers import BUILTIN_PROVIDERS
 from gestura.providers._responses_items import LONGEST_ID, MOST_PARTS
 from gestura.providers.openai_responses import OpenAIResponses, ResponsesDecoder, request_body
+from gestura.request_options import Sampling
 from gestura.stages.deltas import Anomaly, Finish, Frame, ModelName, Oddity, Terminal, ToolCallFragment, Usage
 from gestura.testing import merged, run_inline
 from gestura.usage import TokenUsage
@@ -43,6 +45,10 @@ from gestura.usage import TokenUsage
 KEY = "sk-canary-0123456789"
 STRANGE, UNKNOWN = Anomaly(Oddity.UNEXPECTED_SHAPE), Anomaly(Oddity.UNKNOWN_EVENT)
 STOP = Finish(FinishReason.STOP, "completed")
+WRITTEN = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}
+WRITTEN_SEAL = Signature(json.dumps(WRITTEN, separators=(",", ":")), sealed_by="openai_responses")
+"""Reasoning that is told in plain words, and its seal."""
+
 
 # How it asks.
 
@@ -71,19 +77,12 @@ def test_a_bare_prompt_sends_nothing_that_was_not_asked_for():
         (Sampling(temperature=0.0), {"temperature": 0.0}),
         (Sampling(top_p=0.5), {"top_p": 0.5}),
         (Sampling(max_output_tokens=7), {"max_output_tokens": 7}),
-        (Sampling(seed=7), {}),
         (Sampling(stop=()), {}),
     ],
 )
 def test_sampling_is_sent_as_far_as_it_is_told(sampling, sent):
-    """Each sampling parameter has its field; what is left open is left out, and so is a seed, which has no field."""
+    """Each sampling parameter has its field; what is left open is left out."""
     assert BARE | sent == body_of(sampling=sampling)
-
-
-def test_stop_sequences_are_refused_before_anything_is_sent():
-    """The API has none, and an answer that runs on past them would be another answer."""
-    with pytest.raises(ConfigError, match="stop"):
-        body_of(sampling=Sampling(stop=("a",)))
 
 
 def test_a_conversation_keeps_its_order_and_the_system_prompt_stands_apart():
@@ -102,15 +101,6 @@ def test_a_conversation_keeps_its_order_and_the_system_prompt_stands_apart():
         }
         == body
     )
-
-
-def test_tools_bring_tool_choice():
-    """With tools, the body has their schemas as they are, and leaves the choice to the model."""
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    tool = Tool(name="weather", description="The weather.", parameters=schema)
-    flat = {"type": "function", "name": "weather", "description": "The weather.", "parameters": schema, "strict": False}
-
-    assert BARE | {"tools": [flat], "tool_choice": "auto"} == body_of(tools=(tool,))
 
 
 def test_extra_fields_pass_through_and_win():
@@ -194,7 +184,7 @@ def test_pieces_are_shown_as_they_come(name, chunk):
         (done("message", id="i", content=message("Hi", NO, " you")), [Text("Hi"), Refusal("No."), Text(" you")]),
         (done("message", id="i", content=None), []),
         (done("reasoning", id="i", summary=summaries("hm")), [Thinking("hm")]),
-        (done("reasoning", id="i", summary=[], content=[{"type": "reasoning_text", "text": "hm"}]), [Thinking("hm")]),
+        (done("reasoning", summary=[], content=WRITTEN["content"]), [Thinking("hm"), WRITTEN_SEAL]),
         (done("reasoning", id="i", summary=summaries("a", "b")), [Thinking("a"), Thinking("\n\nb")]),
     ],
 )
@@ -203,7 +193,7 @@ def test_what_is_told_only_as_a_whole_is_told_once(whole, chunks):
     assert chunks == read(whole)
     assert chunks == read(whole, whole)
     end = completed(whole["item"]) if "item" in whole else completed()
-    assert chunks == [each for each in read(whole, end) if isinstance(each, Text | Refusal | Thinking)]
+    assert chunks == [each for each in read(whole, end) if isinstance(each, Text | Refusal | Thinking | Signature)]
 
 
 PLACES = [
@@ -357,6 +347,11 @@ def test_a_seal_is_told_once_and_whole():
     assert ["whole"] == [
         json.loads(each.signature)["encrypted_content"] for each in read(*events) if isinstance(each, Signature)
     ]
+
+
+def test_reasoning_in_plain_words_is_its_own_seal():
+    """Where reasoning is not encrypted but told in full, the item has its words, and is sent back as well."""
+    assert (WRITTEN, False) == sealed(**WRITTEN, status="completed", encrypted_content=None)
 
 
 @pytest.mark.parametrize("encrypted", [None, ""])
@@ -619,7 +614,7 @@ def test_an_answer_that_reached_its_limit_is_no_overflow():
         (done("message", content=[5, {"type": "output_text", "text": "Hi"}, None]), [STRANGE, Text("Hi")]),
         (done("message", content={"0": "Hi"}), [STRANGE]),
         (done("message", content=[{"type": 5, "text": "Hi"}]), [STRANGE, Text("Hi")]),
-        (done("reasoning", summary="hm", content=[{"text": "hm"}]), [STRANGE, Thinking("hm")]),
+        (done("reasoning", summary="hm", content=[{"text": "hm"}]), [STRANGE, Thinking("hm"), WRITTEN_SEAL]),
         (completed(usage={"input_tokens": "10", "output_tokens": 5}), [STRANGE, Usage(TokenUsage(output_tokens=5))]),
         (completed(usage=USED | {"input_tokens_details": [1]}), [STRANGE, Usage(TokenUsage(**TOLD))]),
         (completed(model=5), [STRANGE]),

@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from gestura import FinishReason, ProviderSettings, Request, Text
-from gestura.conversation import user
 from gestura.limits import Limits
+from gestura.messages import user
 from gestura.providers import BUILTIN_PROVIDERS, Provider
 from gestura.providers.openai_chat import OpenAIChat
 from gestura.simulator.scenario import Scenario

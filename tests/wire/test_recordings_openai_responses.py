@@ -222,7 +222,7 @@ def reading(chunks: list[gestura.StreamChunk]) -> Reading:
         text=answer.text,
         refusal=answer.refusal,
         thinking=answer.thinking,
-        seals=tuple(seal["encrypted_content"] for seal in seals),
+        seals=tuple(seal["encrypted_content"] for seal in seals if "encrypted_content" in seal),
         tool_calls=tuple((call.id, call.name, call.arguments) for call in answer.tool_calls),
         finish=answer.done.provider_finish_reason,
         usage=ending.usage and counts(ending.usage),

@@ -523,6 +523,15 @@ async def test_a_request_that_has_no_scenario_is_refused(body, status, code):
     assert (status, code) == (received.status, json.loads(received.body)["error"]["code"])
 
 
+async def test_a_refusal_lists_the_models_there_are():
+    """Whoever asks for another one can read what to ask for."""
+    async with open_simulator([SPOKEN]) as simulator:
+        received = await ask(simulator, body={"model": "nobody"})
+
+    expected = "The model `nobody` does not exist. The simulator has: m."
+    assert expected == json.loads(received.body)["error"]["message"]
+
+
 async def test_requests_are_recorded():
     """A record holds the request, and how many bytes of the body went out; its repr shows no header and no body."""
     async with open_simulator([SPOKEN]) as simulator:

@@ -28,9 +28,9 @@ from gestura.chunks import (
     ToolCallStart,
 )
 from gestura.config import AfterOutput, StreamingConfig
-from gestura.conversation import ToolCall
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
+from gestura.parts import ToolCall
 from gestura.testing.assertions import assert_calls_contiguous, assert_ends_once
 from gestura.testing.simulation.users import Manner, Watched
 from gestura.testing.simulation.world import FIRST_SIGN, SIGNS, Meant

@@ -1,0 +1,59 @@
+"""A stream that is watched: an outlet that tells an observer of each chunk, and the end of the watch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+from gestura._actors.forwarder import Outlet
+from gestura._actors.statistics import Counts
+from gestura._actors.supervisor import Supervisor
+from gestura.chunks import StreamChunk
+from gestura.observing import Asked, Observation, Observer
+
+__all__ = ["ObservedOutlet", "observed"]
+
+_log = logging.getLogger("gestura.observer")
+
+
+class ObservedOutlet(Outlet):
+    """An outlet that somebody watches."""
+
+    def __init__(self, channel: trio.MemorySendChannel[StreamChunk], counts: Counts) -> None:
+        super().__init__(channel, counts)
+        self.observation: Observation | None = None
+
+    def delivered(self, chunk: StreamChunk) -> None:
+        """Tell the observer, who may fail."""
+        if self.observation is not None:
+            try:
+                self.observation.chunk(chunk)
+            except Exception:  # noqa: BLE001  # whoever watches must not break what is watched
+                _log.exception("an observer failed, and is told no more")
+                self.observation = None
+
+
+@contextmanager
+def observed(supervisor: Supervisor, observer: Observer | None) -> Iterator[None]:
+    """Let the observer watch the stream while the block runs."""
+    outlet = supervisor.outlet
+    if observer is None or not isinstance(outlet, ObservedOutlet):
+        yield
+        return
+    name = supervisor.names[0]
+    asked = Asked(request=supervisor.request, provider=name, settings=supervisor.config.providers.get(name))
+    try:
+        outlet.observation = observer.begin(asked)
+    except Exception:  # noqa: BLE001  # as above
+        _log.exception("an observer failed, and is told no more")
+    try:
+        yield
+    finally:
+        if outlet.observation is not None:
+            try:
+                outlet.observation.end(supervisor.ending, supervisor.statistics())
+            except Exception:  # noqa: BLE001  # whoever watches must not break what is watched
+                _log.exception("an observer failed at the end of a stream")

@@ -1,0 +1,210 @@
+"""`gestura config`: where the configuration is, what it says, and whether it works."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import click
+import trio
+
+from gestura._client import Client, open_client
+from gestura.chat_dialect import ChatDialect
+from gestura.chunks import Error
+from gestura.cli.streams import is_styled
+from gestura.cli.terminal_text import visible_line
+from gestura.config import ProviderSettings, StreamingConfig
+from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config
+from gestura.conversation import Request
+from gestura.environment import VARIABLES
+from gestura.errors import StreamFailed
+from gestura.messages import user
+from gestura.request_options import Sampling
+
+__all__ = ["config", "config_option"]
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The configuration file; the one that GESTURA_CONFIG names unless told.",
+)
+"""For every command that reads the configuration."""
+
+SECRETS: Final = frozenset({"api_key", "headers"})
+HIDDEN: Final = "(set, not shown)"
+
+TOKENS_TO_ASK_FOR: Final = 16
+"""OpenAI refuses to be asked for fewer."""
+
+PATIENCE: Final = 30.0
+"""Seconds to wait for one provider's answer to a check."""
+
+NEW_FILE: Final = """\
+# The configuration of gestura. The environment goes before it; `gestura config show` tells what comes from where.
+
+# Whom to ask where no other is named, and whom to ask when that fails.
+# primary = "openai"
+# fallback = ["anthropic"]
+
+# Providers whose variables are set need no section. A key is best left in a variable.
+# [openai]
+# model = "{openai}"
+# api_key_env = "OPENAI_API_KEY"
+
+# [anthropic]
+# model = "{anthropic}"
+
+# Any server that speaks one of the wire formats, under a name of your own.
+# [providers.groq]
+# kind = "openai_chat"
+# base_url = "https://api.groq.com/openai/v1"
+# model = "llama-3.3-70b-versatile"
+# api_key_env = "GROQ_API_KEY"
+
+# [retry]
+# max_attempts = 3
+
+# Seconds.
+# [timeouts]
+# first_content = 300
+# idle = 120
+"""
+
+
+@click.group()
+def config() -> None:
+    """Show, begin or check the configuration."""
+
+
+@config.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per value.")
+def show(config_path: Path | None, as_json: bool) -> None:
+    """Print every value and where it comes from. Keys and headers are not shown."""
+    loaded = read_config(config_path)
+    where = str(loaded.path) if loaded.path else f"none; it would be {default_path()}"
+    if not as_json:
+        click.echo(f"# file: {visible_line(where)}")
+    section = ""
+    for path, value in _values(loaded):
+        origin = loaded.origins.get(path, "default")
+        if as_json:
+            click.echo(json.dumps({"setting": path, "value": value, "origin": origin}))
+            continue
+        before, _, name = path.rpartition(".")
+        if before != section:
+            section = before
+            click.echo(f"\n[{section}]")
+        line = f"{name} = {json.dumps(value, ensure_ascii=False)}".ljust(40)
+        note = f"# {visible_line(origin)}"
+        click.echo(visible_line(line) + " " + (click.style(note, dim=True) if is_styled(sys.stdout) else note))
+
+
+@config.command()
+@config_option
+def init(config_path: Path | None) -> None:
+    """Write a configuration file to begin with. One that is there is left alone."""
+    path = config_path or default_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    models = {name: variables.default_model for name, variables in VARIABLES.items()}
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(NEW_FILE.format(**models))
+    except FileExistsError:
+        raise click.UsageError(f"{path} is there already") from None
+    path.chmod(0o600)  # somebody may write a key into it
+    click.echo(f"Wrote {path}")
+
+
+@config.command()
+@config_option
+@click.pass_context
+def check(context: click.Context, config_path: Path | None) -> None:
+    """Ask each configured provider for a word, and tell which answer."""
+    loaded = read_config(config_path)
+    names = [name for name in loaded.config.providers if _is_told(loaded, name)]
+    if not names:
+        raise click.UsageError("no provider is configured: `gestura providers` tells what to set")
+    if not trio.run(partial(_check, loaded.config, names)):
+        context.exit(1)
+
+
+def _is_told(loaded: LoadedConfig, name: str) -> bool:
+    """Whether somebody configured the provider, or it is there by itself."""
+    return any(origin != DEFAULT for path, origin in loaded.origins.items() if path.startswith(f"{_section(name)}."))
+
+
+async def _check(config: StreamingConfig, names: Sequence[str]) -> bool:
+    """Ask all at once; whether all answered."""
+    impatient = attrs.evolve(
+        config,
+        fallback=(),
+        hedge_after=None,
+        retry=attrs.evolve(config.retry, max_attempts=1),
+        timeouts=attrs.evolve(config.timeouts, total=PATIENCE),
+    )
+    problems: dict[str, str | None] = {}
+    async with open_client(impatient) as client, trio.open_nursery() as nursery:
+        for name in names:
+            nursery.start_soon(_ask, client, name, problems)
+    return not any(problems.values())
+
+
+async def _ask(client: Client, name: str, problems: dict[str, str | None]) -> None:
+    request = Request(messages=[user("Say: ok")], sampling=Sampling(max_output_tokens=TOKENS_TO_ASK_FOR))
+    began = trio.current_time()
+    try:
+        answer = await client.ask(request, provider=name)
+    except StreamFailed as failure:
+        kind = failure.ending.kind.value if isinstance(failure.ending, Error) else "context_overflow"
+        problems[name] = str(failure)
+        click.echo(visible_line(f"{name}: {kind}: {failure}"))
+    else:
+        problems[name] = None
+        took = trio.current_time() - began
+        click.echo(visible_line(f"{name}: ok, {answer.done.model or 'some model'} in {took:.1f} s"))
+
+
+def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
+    """Every value that is set, by its path, with secrets hidden."""
+    told = loaded.config
+    for name in ("primary", "fallback", "after_output", "hedge_after", "transport"):
+        yield from _value(name, getattr(told, name))
+    for name, settings in told.providers.items():
+        yield from _provider(_section(name), settings)
+    for section in ("retry", "timeouts", "limits"):
+        for field, value in attrs.asdict(getattr(told, section), recurse=False).items():
+            yield from _value(f"{section}.{field}", value)
+
+
+def _section(name: str) -> str:
+    return name if name in VARIABLES else f"providers.{name}"
+
+
+def _provider(path: str, settings: ProviderSettings) -> Iterator[tuple[str, Any]]:
+    for field, value in attrs.asdict(settings, recurse=False).items():
+        if field in SECRETS:
+            if value:
+                yield f"{path}.{field}", HIDDEN
+        elif isinstance(value, ChatDialect):
+            for name, part in attrs.asdict(value, recurse=False).items():
+                yield from _value(f"{path}.{field}.{name}", part)
+        else:
+            yield from _value(f"{path}.{field}", value)
+
+
+def _value(path: str, value: object) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, tuple):
+        value = list(value)
+    if value is not None:
+        yield path, value

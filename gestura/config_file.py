@@ -1,0 +1,311 @@
+"""The configuration that a program reads by itself: one TOML file, and over it the environment.
+
+The file is the one that is named, else the one that `GESTURA_CONFIG` names, else `config.toml` in the user's directory
+for gestura, if it is there. Providers of the environment's variables (`gestura.environment`) are sections of their own,
+any others stand below `providers`:
+
+    primary = "anthropic"
+    fallback = ["groq"]
+
+    [anthropic]
+    model = "claude-sonnet-5-5"
+
+    [providers.groq]
+    kind = "openai_chat"
+    model = "llama-3.3-70b-versatile"
+    base_url = "https://api.groq.com/openai/v1"
+    api_key_env = "GROQ_API_KEY"
+
+    [timeouts]
+    idle = 60
+
+A key may stand in the file as `api_key`; better is `api_key_env`, the variable that holds it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+import attrs
+import cattrs
+from cattrs import AttributeValidationNote, IterableValidationNote
+
+from gestura.chat_dialect import ChatDialect
+from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts, limits_told_by
+from gestura.environment import VARIABLES, told_by
+from gestura.errors import ConfigError
+from gestura.limits import Limits
+from gestura.strict_types import strict_converter
+from gestura.toml_lines import lines_of
+
+__all__ = ["CONFIG_VARIABLE", "DEFAULT", "LoadedConfig", "default_path", "load_config", "read_config"]
+
+CONFIG_VARIABLE: Final = "GESTURA_CONFIG"
+"""The environment variable that names the file."""
+
+KEY_VARIABLE: Final = "api_key_env"
+"""In a provider's section: the environment variable that holds its key."""
+
+SECTIONS: Final = frozenset({"limits", "providers", "retry", "timeouts"})
+"""The tables of the file beside those of providers, each read by itself, so that an error can name its place."""
+
+DEFAULT: Final = "default"
+"""The origin of what nobody said."""
+
+_T = TypeVar("_T")
+
+
+@attrs.frozen(kw_only=True)
+class LoadedConfig:
+    """A configuration, and where its values come from.
+
+    Args:
+        config: what a client is told.
+        path: the file that was read; `None` where there is none.
+        origins: by the path of a value, such as `openai.model`: `file:LINE`, the name of a variable, or `default`.
+    """
+
+    config: StreamingConfig
+    path: Path | None
+    origins: Mapping[str, str]
+
+
+def default_path() -> Path:
+    """Where the file is looked for when none is named: `config.toml` in the user's directory for gestura."""
+    import platformdirs  # most programs name their file or have none
+
+    return platformdirs.user_config_path("gestura") / "config.toml"
+
+
+def load_config(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> StreamingConfig:
+    """The configuration of the file and the environment, which goes before the file.
+
+    Args:
+        path: the file; see the head of this module for the one that is read unless told.
+        environment: the variables.
+
+    Raises:
+        ConfigError: something in it can't be; the message says the file, the line or the path, what was found, what
+            was expected and, for a name that is not known, the nearest one that is.
+    """
+    return read_config(path, environment).config
+
+
+def read_config(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> LoadedConfig:
+    """As `load_config`, with where each value comes from.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    named = path or (Path(environment[CONFIG_VARIABLE]) if environment.get(CONFIG_VARIABLE) else None)
+    text = _text_of(named or default_path(), must_exist=named is not None)
+    if text is None:
+        return _Reader(Path(), "", environment).read(None)
+    where = named or default_path()
+    return _Reader(where, text, environment).read(where)
+
+
+def _text_of(path: Path, *, must_exist: bool) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(f"{path}: there is no such file") from None
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {error}") from error
+
+
+class _Reader:
+    """Makes a configuration of one file's text. Its methods refuse what is wrong with the place where it stands."""
+
+    def __init__(self, path: Path, text: str, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._lines = lines_of(text)
+        self._environment = environment
+        self._origins: dict[str, str] = {}
+        self._converter = strict_converter(unknown_keys=False)
+        try:
+            self._table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path}: no TOML: {error}") from None
+
+    def read(self, path: Path | None) -> LoadedConfig:
+        top = {field.name for field in attrs.fields(StreamingConfig)} | VARIABLES.keys()
+        self._check_names("", self._table, top)
+        if not isinstance(self._table.get("fallback", []), list):
+            self._refuse("fallback", "expected a list of names of providers")
+        providers = self._providers()
+        retry = self._section("retry", RetryPolicy)
+        timeouts = self._section("timeouts", Timeouts)
+        limits = self._limits()
+        plain = {name: value for name, value in self._table.items() if name not in VARIABLES.keys() | SECTIONS}
+        plain.setdefault("primary", self._first_told(providers))
+        for field in attrs.fields(StreamingConfig):
+            if field.name not in SECTIONS:
+                self._note(field.name, told=field.name in self._table)
+        config = attrs.evolve(
+            self._structure("", plain, StreamingConfig),
+            providers=providers,
+            retry=retry,
+            timeouts=timeouts,
+            limits=limits,
+        )
+        self._check_provider_names(config)
+        return LoadedConfig(config=config, path=path, origins=self._origins)
+
+    def _limits(self) -> Limits:
+        told = limits_told_by(self._environment)
+        self._origins |= {f"limits.{name}": variable for name, (_value, variable) in told.items()}
+        return attrs.evolve(self._section("limits", Limits), **{name: value for name, (value, _) in told.items()})
+
+    def _providers(self) -> dict[str, ProviderSettings]:
+        others = self._table.get("providers", {})
+        if not isinstance(others, dict):
+            self._refuse("providers", "expected tables, one for each provider")
+        providers = {}
+        for name in (*VARIABLES, *(name for name in others if name not in VARIABLES)):
+            path = name if name in self._table or name not in others else f"providers.{name}"
+            if path == f"providers.{name}" and name in VARIABLES:
+                self._refuse(path, f"{name} has a section of its own: [{name}]")
+            section = self._table.get(name, others.get(name))
+            settings = self._provider(name, path, section)
+            if settings is not None:
+                providers[name] = settings
+        return providers
+
+    def _provider(self, name: str, path: str, section: Any) -> ProviderSettings | None:
+        """The settings of one provider; `None` where neither file nor environment tell enough to ask it."""
+        if section is not None and not isinstance(section, dict):
+            self._refuse(path, f"expected a table, found {type(section).__name__}")
+        values = dict(section or {})
+        fields = {field.name for field in attrs.fields(ProviderSettings)}
+        self._check_names(path, values, fields | {KEY_VARIABLE})
+        for field in fields:
+            self._note(f"{path}.{field}", told=field in values)
+        self._check_dialect(f"{path}.dialect", values.get("dialect", {}))
+        self._read_key_variable(path, values)
+        variables = VARIABLES.get(name)
+        if variables is not None:
+            for field, (value, variable) in told_by(self._environment, name).items():
+                values[field] = value
+                self._origins[f"{path}.{field}"] = variable
+            values = {"kind": name, "model": variables.default_model} | values
+        for needed in ("kind", "model"):
+            if needed not in values:
+                self._refuse(path, f"{needed} is missing")
+        settings = self._structure(path, values, ProviderSettings)
+        needs_key = variables is not None and variables.needs_key and settings.base_url is None
+        return None if needs_key and not settings.api_key else settings
+
+    def _check_dialect(self, path: str, table: Any) -> None:
+        if not isinstance(table, dict):
+            self._refuse(path, f"expected a table, found {type(table).__name__}")
+        fields = {field.name for field in attrs.fields(ChatDialect)}
+        self._check_names(path, table, fields)
+        for field in fields:
+            self._note(f"{path}.{field}", told=field in table)
+
+    def _read_key_variable(self, path: str, values: dict[str, Any]) -> None:
+        variable = values.pop(KEY_VARIABLE, None)
+        if variable is None:
+            return
+        if not isinstance(variable, str):
+            self._refuse(f"{path}.{KEY_VARIABLE}", f"expected the name of a variable, found {type(variable).__name__}")
+        if "api_key" in values:
+            self._refuse(f"{path}.{KEY_VARIABLE}", "api_key is there, too: one of them is enough")
+        if key := self._environment.get(variable, "").strip():
+            values["api_key"] = key
+            self._origins[f"{path}.api_key"] = variable
+
+    def _first_told(self, providers: Mapping[str, ProviderSettings]) -> str:
+        """Whom to ask where the file does not say: the first that the file or a variable tells of."""
+        told = (
+            name
+            for name in providers
+            if name in self._table or name not in VARIABLES or told_by(self._environment, name)
+        )
+        return next(told, "openai")
+
+    def _section(self, name: str, cls: type[_T]) -> _T:
+        section = self._table.get(name, {})
+        if not isinstance(section, dict):
+            self._refuse(name, f"expected a table, found {type(section).__name__}")
+        fields = {field.name for field in attrs.fields(cls)}  # type: ignore[arg-type]  # which are all attrs classes
+        self._check_names(name, section, fields)
+        for field in fields:
+            self._note(f"{name}.{field}", told=field in section)
+        return self._structure(name, section, cls)
+
+    def _check_provider_names(self, config: StreamingConfig) -> None:
+        known = config.providers.keys() | VARIABLES.keys()
+        for path, names in (("primary", [config.primary]), ("fallback", config.fallback)):
+            for name in names:
+                if name not in known:
+                    self._refuse(path, f"{name!r} is no provider{_nearest(name, known)}")
+
+    def _check_names(self, path: str, table: Mapping[str, Any], known: set[str]) -> None:
+        for name in table:
+            if name not in known:
+                place = f"{path}.{name}" if path else name
+                self._refuse(place, f"there is no such setting{_nearest(name, known)}")
+
+    def _structure(self, path: str, values: Mapping[str, Any], cls: type[_T]) -> _T:
+        try:
+            return self._converter.structure(values, cls)
+        except cattrs.BaseValidationError as error:
+            name, problem = _first_problem(error, get_type_hints(cls))
+            self._refuse(".".join(filter(None, (path, name))), problem)
+
+    def _note(self, path: str, *, told: bool) -> None:
+        line = self._lines.get(path)
+        self._origins.setdefault(path, DEFAULT if not told else f"{self._path}:{line}" if line else str(self._path))
+
+    def _refuse(self, path: str, problem: str) -> NoReturn:
+        line = self._line_of(path)
+        where = f"{self._path}:{line}: " if line else f"{self._path}: " if self._path.name else ""
+        raise ConfigError(f"{where}{path}: {problem}")
+
+    def _line_of(self, path: str) -> int | None:
+        """The line of the setting, or of the section it is missing from or was found wrong in."""
+        while path:
+            if path in self._lines:
+                return self._lines[path]
+            path = path.rpartition(".")[0]
+        return None
+
+
+def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any]) -> tuple[str, str]:
+    """The name of the first field that is wrong, and why."""
+    for inner in error.exceptions:
+        note = next((note for note in getattr(inner, "__notes__", ()) if isinstance(note, _NOTES)), None)
+        name = "" if note is None else str(note.name if isinstance(note, AttributeValidationNote) else note.index)
+        if isinstance(inner, cattrs.BaseValidationError):
+            kind = types.get(name, object)
+            deeper, problem = _first_problem(inner, get_type_hints(kind) if attrs.has(kind) else {})
+            return ".".join(filter(None, (name, deeper))), problem
+        return name, _in_words(inner, types.get(name))
+    return "", str(error)
+
+
+def _in_words(error: Exception, kind: Any) -> str:
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return f"expected one of {', '.join(str(member.value) for member in kind)}"
+    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
+    if literal is not None:
+        return f"expected one of {', '.join(get_args(literal))}"
+    return str(error)
+
+
+_NOTES: Final = (AttributeValidationNote, IterableValidationNote)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {matches[0]!r}?" if matches else f"; there are {', '.join(sorted(known))}"

@@ -1,0 +1,97 @@
+"""`gestura config` shows where each value comes from and no secret, begins a file, and asks whether all works."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from click.testing import CliRunner
+
+from gestura.chunks import Text
+from gestura.cli import main
+from gestura.config_file import load_config
+from gestura.environment import VARIABLES
+from gestura.simulator import Scenario, open_simulator
+
+NOTHING = {
+    variable: None
+    for variables in VARIABLES.values()
+    for variable in (*variables.api_key, variables.base_url, variables.model)
+}
+KEY = "sk-very-secret"
+
+
+def run(*arguments: str, **environment: str) -> Any:
+    return CliRunner().invoke(main, ["config", *arguments], env={**NOTHING, **environment})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "somewhere" / "config.toml"
+
+
+def test_show_tells_each_value_with_its_origin_and_no_secret(tmp_path: Path):
+    """What the file, a variable and nobody said; keys and headers are hidden."""
+    file = tmp_path / "config.toml"
+    file.write_text(f'[openai]\nheaders = {{ a = "{KEY}" }}\n[timeouts]\nidle = 60\n')
+    result = run("show", "--config", str(file), "--json", OPENAI_API_KEY=KEY)
+    told = {line["setting"]: (line["value"], line["origin"]) for line in map(json.loads, result.stdout.splitlines())}
+
+    assert ("(set, not shown)", "OPENAI_API_KEY") == told["openai.api_key"]
+    assert ("(set, not shown)", f"{file}:2") == told["openai.headers"]
+    assert (60.0, f"{file}:4") == told["timeouts.idle"]
+    assert (3, "default") == told["retry.max_attempts"]
+    assert (False, "default") == told["openai.dialect.cache_control"]
+    assert KEY not in result.output + run("show", "--config", str(file), OPENAI_API_KEY=KEY).output
+
+
+def test_init_begins_a_file_that_says_nothing_yet(path: Path):
+    """It can be read as it is, nobody else can read it, and it is not written over."""
+    first, second = run("init", "--config", str(path)), run("init", "--config", str(path))
+
+    assert (0, f"Wrote {path}\n") == (first.exit_code, first.stdout)
+    assert load_config(path, {}) == load_config(environment={})
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert (2, True) == (second.exit_code, f"{path} is there already" in second.stderr)
+
+
+def test_what_init_writes_holds_once_it_is_uncommented(path: Path):
+    """Every setting that the file shows is one."""
+    run("init", "--config", str(path))
+    lines = path.read_text().splitlines()
+    settings = [line.removeprefix("# ") for line in lines if line.startswith(("# [", "# ")) and _is_setting(line)]
+    path.write_text("\n".join(settings))
+    config = load_config(path, {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY})
+
+    assert {"openai", "anthropic", "groq", "ollama"} == config.providers.keys()
+
+
+def _is_setting(line: str) -> bool:
+    return line.startswith("# [") or " = " in line
+
+
+@pytest.mark.parametrize(
+    ("path_of_url", "exit_code", "said"), [("", 0, "mine: ok, hello in "), ("/nowhere", 1, "mine: ")]
+)
+async def test_check_asks_each_provider_for_a_word(path_of_url: str, exit_code: int, said: str, tmp_path: Path):
+    """One line for each that is configured; it fails where one does."""
+    file = tmp_path / "config.toml"
+    async with open_simulator([Scenario(model="hello", steps=(Text("ok"),))]) as simulator:
+        url = simulator.url + path_of_url
+        file.write_text(f'[providers.mine]\nkind = "openai_chat"\nmodel = "hello"\nbase_url = "{url}"\n')
+        result = await trio.to_thread.run_sync(run, "check", "--config", str(file))
+
+    assert (exit_code, True) == (result.exit_code, result.stdout.startswith(said))
+    assert 1 == len(result.stdout.splitlines())
+
+
+def test_check_has_nothing_to_ask_where_nobody_is_configured(tmp_path: Path):
+    """It says so, and how to find out what to set."""
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    result = run("check", "--config", str(file))
+
+    assert (2, True) == (result.exit_code, "`gestura providers` tells what to set" in result.stderr)

@@ -1,0 +1,121 @@
+"""`gestura inspect` makes one page of a recording, which shows what is in it and obeys none of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from click.testing import CliRunner
+from scripting import DONE, FINISH, delta, open_scripted, text
+from trio.testing import MockClock
+
+from gestura.cli import main
+from gestura.cli.inspect import page_of
+from gestura.cli.timeline import timeline_of
+from gestura.config import RetryPolicy
+from gestura.recording import read_recording
+from gestura.transport.scripted import ScriptedExchange, Wait
+
+HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>'
+BODY = [delta(reasoning_content="Hm."), Wait(1), text("Hel"), Wait(3), text("lo " + HOSTILE), FINISH, DONE]
+
+
+@pytest.fixture
+async def written(tmp_path: Path, autojump_clock: MockClock) -> Path:
+    """A stream with a refusal before its answer."""
+    path = tmp_path / "it"
+    exchanges = [ScriptedExchange(status=503, body=[b"busy"]), ScriptedExchange(answering=[Wait(0.5)], body=BODY)]
+    retry = RetryPolicy(max_attempts=2, jitter=0)
+    async with open_scripted(exchanges, retry=retry) as client, client.stream("Hi", record=path) as stream:
+        await stream.collect()
+    return path
+
+
+def data_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+async def test_a_timeline_tells_when_what_was_made(written: Path, autojump_clock: MockClock):
+    """Each attempt by its times and its end; of the one that answered, who made what, gaps and rates."""
+    timeline = timeline_of(read_recording(written))
+    refused, answered = timeline.attempts
+
+    assert (503, "refused with 503", None) == (refused.status, refused.outcome, refused.wire)
+    assert (200, "complete", "openai_chat") == (answered.status, answered.outcome, answered.wire)
+    assert ("Hello " + HOSTILE, "Hm.", "stop") == (timeline.text, timeline.thinking, timeline.finish)
+    assert 1.5 == pytest.approx(timeline.first_content, abs=0.01)
+    assert (2.5, 5.5) == pytest.approx(timeline.longest_gap, abs=0.01)
+    assert timeline.characters_per_second == pytest.approx((6 + len(HOSTILE)) / 4, abs=0.01)
+    assert ["HTTP reader", "line splitter", "wire decoder", "think-tag parser", "tool-call assembler"] == list(
+        answered.lanes
+    )
+    assert ["Thinking", "Text", "Text", "Finish", "Terminal"] == [
+        mark.kind for mark in answered.lanes["tool-call assembler"]
+    ]
+    assert 2 == timeline.statistics["attempts"]
+
+
+def test_the_time_in_which_gestura_wanted_nothing_is_marked(tmp_path: Path):
+    """Between a read and the wish for the next one; the server's own silence is no stall."""
+    lines = [
+        {"recording": 1, "gestura": "0"},
+        {"at": 0.0, "exchange": 0, "event": "request", "url": "u"},
+        {"at": 0.1, "exchange": 0, "event": "response", "status": 200},
+        {"at": 0.2, "exchange": 0, "event": "read", "asked": 0.1, "text": "data: {}\n\n"},
+        {"at": 5.0, "exchange": 0, "event": "read", "asked": 0.2, "text": "data: {}\n\n"},
+        {"at": 9.0, "exchange": 0, "event": "read", "asked": 8.0, "text": "data: {}\n\n"},
+    ]
+    path = tmp_path / "it"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    (attempt,) = timeline_of(read_recording(path)).attempts
+
+    assert ([(5.0, 8.0)], "broken off") == (attempt.stalls, attempt.outcome)
+
+
+async def test_the_page_is_one_file_that_obeys_nothing(written: Path, autojump_clock: MockClock):
+    """It loads nothing, and what a model wrote stands in it as data only."""
+    page = page_of(timeline_of(read_recording(written)))
+
+    assert "Hello " + HOSTILE == data_of(page)["text"]
+    assert HOSTILE not in page
+    page = re.sub(r"<script type=.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r"(src|href)=|https?://|@import|url\(", page)
+
+
+async def test_the_command_writes_the_page_beside_the_recording(written: Path, autojump_clock: MockClock):
+    """Or where it is told to; a file that is no recording is the user's mistake."""
+    beside = CliRunner().invoke(main, ["inspect", str(written)])
+    page = written.with_name("page.html")
+    elsewhere = CliRunner().invoke(main, ["inspect", str(written), "-o", str(page)])
+    wrong = CliRunner().invoke(main, ["inspect", str(page)])
+
+    assert (0, f"Wrote {written}.html\n") == (beside.exit_code, beside.stdout)
+    assert written.with_name("it.html").read_bytes() == page.read_bytes()
+    assert 0 == elsewhere.exit_code
+    assert (2, True) == (wrong.exit_code, "not a line of a recording" in wrong.stderr)
+
+
+async def test_a_browser_shows_it(written: Path, tmp_path: Path, autojump_clock: MockClock):
+    """In a real one: the figures and the answer are there, as text, and no script but the page's has run."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium on the path")
+    page = tmp_path / "page.html"
+    page.write_text(page_of(timeline_of(read_recording(written))), encoding="utf-8")
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    command = [browser, *flags.split(), "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}/b"]
+    done = await trio.run_process([*command, "--dump-dom", page.as_uri()], capture_stdout=True, capture_stderr=True)
+    shown = done.stdout.decode()
+
+    assert "<title>gestura: a stream</title>" in shown
+    assert "<span>until the first word</span>" in shown
+    assert "Hello &lt;/script&gt;" in shown
+    assert "refused with 503" in shown
