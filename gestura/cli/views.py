@@ -59,7 +59,8 @@ class JsonLines:
     extra: Mapping[str, str] = attrs.field(factory=dict)
 
     def feed(self, chunk: StreamChunk) -> str:
-        return json.dumps({**to_json(chunk), **self.extra}) + "\n"
+        line = json.dumps({**to_json(chunk), **self.extra})
+        return line.replace("\x7f", "\\u007f") + "\n"  # the one control character that JSON leaves as it is
 
 
 @attrs.define

@@ -60,17 +60,18 @@ class JsonLimits:
 
     def _check(self, data: str) -> None:
         depth = parts = 0
-        for match in _PARTS.finditer(data):
-            match data[match.start()]:
+        for found in _PARTS.finditer(data):
+            begin, end = found.span()
+            match data[begin]:
                 case '"':
                     parts += 1
                 case "]" | "}":
-                    depth -= len(match.group())
+                    depth -= end - begin
                 case ",":
-                    parts += len(match.group())
+                    parts += end - begin
                 case _:
-                    depth += len(match.group())
-                    parts += len(match.group())
+                    depth += end - begin
+                    parts += end - begin
             if depth > self._max_depth:
                 raise LimitExceeded("the nesting of an event's JSON", "max_json_depth", self._max_depth)
             if parts > self._max_parts:

@@ -19,6 +19,9 @@ __all__ = ["recorded", "spoken"]
 RECORDINGS: Final = Path(__file__).parents[3] / "shared" / "recordings"
 USAGE: Final = TokenUsage(input_tokens=12, output_tokens=7, cached_input_tokens=3, reasoning_tokens=2)
 
+ASKED: Final = {"stream_options": {"include_usage": True}}
+"""What the request says, as far as a voice heeds it."""
+
 SCENARIOS: Final = (
     Scenario(model="m", steps=(Text("Héllo 😀."),), usage=USAGE),
     Scenario(model="m", steps=(Thinking("Hm, well."), Text("So be it.")), usage=USAGE),
@@ -42,7 +45,7 @@ SCENARIOS: Final = (
 
 def spoken(kind: str) -> list[bytes]:
     """What the voice of a wire format makes of every kind of step, whole answers and failing ones."""
-    return [b"".join(VOICES[kind].render(scenario, {})) for scenario in SCENARIOS]
+    return [b"".join(VOICES[kind].render(scenario, ASKED)) for scenario in SCENARIOS]
 
 
 def recorded(kind: str, longest: int) -> Iterator[bytes]:
