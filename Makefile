@@ -26,7 +26,7 @@ FUZZ_SECONDS ?= 60
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
-.PHONY: demo test lint bench bench-quick fuzz local-model live-peers clean
+.PHONY: demo test lint bench bench-quick fuzz hostile local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
@@ -48,6 +48,11 @@ bench: $(BENCH_VENV)/.installed
 
 bench-quick: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks --quick
+
+# A quarter of a million answers damaged in each of their fields, every limit at its default, forty moments for Ctrl-C.
+hostile: $(VENV)/.installed
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n auto --timeout=900 -rP \
+		tests/fuzz tests/wire/test_limits_hold.py tests/cli/test_ctrl_c.py | grep -v -e '^_' -e 'Captured'
 
 # For so many seconds each of seven targets; it goes on from where the last one stopped (build/fuzz).
 fuzz: $(FUZZ_VENV)/.installed

@@ -1,6 +1,6 @@
 """A server on loopback that never stops: each limit ends its stream, with its own error, and memory stays bounded.
 
-The defaults are measured; `pytest -rP tests/wire/test_limits_hold.py` tells what each took.
+The defaults are measured, some in every run, all of them by `make hostile`, which tells what each took.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import pytest
 from ceiling import BASE, MEBIBYTE, ON_ITS_WAY, WEIGHTS, ceiling
+from hypothesis import settings
 from servers import CHUNKED_HEAD, Peer, chunk, head, serve
 
 import gestura
@@ -81,7 +82,12 @@ FLOODS: dict[str, tuple[str, str, Endless]] = {
     "events of nothing": ("max_body_bytes", "the body of the response", Endless(lambda _: event(padding=WIDE))),
 }
 
-DEFAULTS = attrs.evolve(Limits(), max_body_bytes=64 * MEBIBYTE)  # a gibibyte would take its time
+DEFAULTS = attrs.evolve(Limits(), max_body_bytes=64 * MEBIBYTE, max_json_parts=50_000)
+"""Two are lower than by default: a gibibyte would take its time, and so would parts while memory is traced."""
+
+QUICK = ("a line", "depth", "an argument", "calls")
+MEASURED = {name: flood for name, flood in FLOODS.items() if name in QUICK or settings().max_examples >= 1000}
+
 SMALL = Limits(
     max_frame_bytes=2_000_000,
     max_json_depth=9,
@@ -96,10 +102,10 @@ SMALL = Limits(
 async def flood(server: Callable[[Peer], Any], limits: Limits, transport: TransportName) -> tuple[Error, int]:
     """How a stream of it ends, and how much memory it took."""
     async with serve(server) as where:
-        settings = gestura.ProviderSettings(kind="openai_chat", model="m", base_url=where.url)
+        provider = gestura.ProviderSettings(kind="openai_chat", model="m", base_url=where.url)
         config = gestura.StreamingConfig(
             primary="a",
-            providers={"a": settings},
+            providers={"a": provider},
             limits=limits,
             transport=transport,
             retry=gestura.RetryPolicy(max_attempts=1),
@@ -128,7 +134,7 @@ async def test_a_limit_ends_the_flood(setting: str, what: str, server: Endless, 
     assert peak < ceiling(SMALL)
 
 
-@pytest.mark.parametrize(("setting", "what", "server"), FLOODS.values(), ids=FLOODS)
+@pytest.mark.parametrize(("setting", "what", "server"), MEASURED.values(), ids=MEASURED)
 async def test_the_defaults_hold(setting: str, what: str, server: Endless) -> None:
     """With the limits that everybody has, memory stays below the share of each."""
     ending, peak = await flood(server, DEFAULTS, "thread")
@@ -152,3 +158,29 @@ async def test_a_page_of_an_error_is_read_to_its_limit(transport_name: Transport
 
     assert 500 == ending.status
     assert peak < 4 * Limits().max_error_body_bytes + 2 * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX\0: a\r\n\r\n",
+        b"HTTP/1.1 200 " + b"OK" * 20_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
+    ],
+    ids=["500 fields", "a long field", "NUL in a value", "NUL in a name", "a long reason", "fields without end"],
+)
+async def test_a_head_beyond_its_limits_is_no_answer(head: bytes, transport_name: TransportName) -> None:
+    """It is no HTTP, and no refusal by the provider either; nothing of it is kept."""
+
+    async def answer(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(head)
+        await peer.wait_gone()
+
+    ending, peak = await flood(answer, Limits(), transport_name)
+
+    assert (ErrorKind.CONNECTION, None) == (ending.kind, ending.status)
+    assert peak < 2 * MEBIBYTE
