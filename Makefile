@@ -49,7 +49,7 @@ bench: $(BENCH_VENV)/.installed
 bench-quick: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks --quick
 
-# A quarter of a million answers damaged in each of their fields, every limit at its default, forty moments for Ctrl-C.
+# 120,000 answers, each damaged in another field, every limit at its default, forty moments for Ctrl-C.
 hostile: $(VENV)/.installed
 	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n auto --timeout=900 -rP \
 		tests/fuzz tests/wire/test_limits_hold.py tests/cli/test_ctrl_c.py
