@@ -26,7 +26,7 @@ FUZZ_SECONDS ?= 60
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
-.PHONY: demo test lint bench bench-quick fuzz hostile local-model live-peers clean
+.PHONY: demo test lint package audit soak fuzz hostile bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
@@ -41,6 +41,25 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
+
+# What is published, into bare environments: the oldest dependencies on one Python, the newest on another.
+# `make package PACKAGE_PYTHONS="python3.11 python3.13"`
+package: $(VENV)/.package
+	rm -rf build/dist build/bare
+	$(VENV)/package/bin/python -m build --no-isolation --outdir build/dist
+	$(BIN)/python tests/packaging build/dist build/bare $(PACKAGE_PYTHONS)
+
+# Known holes in what is installed for development, our requirements included, and in the oldest versions that they allow.
+# Needs the advisories of PyPI, and fails where it can't have them.
+audit: $(VENV)/.audit
+	$(BIN)/python tests/packaging --oldest > $(VENV)/audit/oldest.txt
+	$(VENV)/audit/bin/pip-audit --strict --progress-spinner off --path $$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+	$(VENV)/audit/bin/pip-audit --strict --progress-spinner off --no-deps --requirement $(VENV)/audit/oldest.txt
+
+# Thousands of streams, random users and networks, and a count of what is left of them, over each transport in turn.
+# `make soak SOAK="--minutes 30 --transport thread --seed 7"` is another one.
+soak: $(VENV)/.installed
+	PYTHONPATH=tests $(BIN)/python -m soak $(SOAK)
 
 # The full one takes an hour and a half, on a machine that does nothing else; the quick one two minutes.
 bench: $(BENCH_VENV)/.installed
@@ -97,6 +116,13 @@ $(BENCH_VENV)/.installed: pyproject.toml
 		$(BENCH_VENV)/bin/python -c "import tomllib; \
 			print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['bench'], sep='\n')" | \
 		while read -r peer; do $(BENCH_PIP) install "$$peer" || echo "$$peer could not be installed."; done
+	@touch $@
+
+# Each by itself, so that what is audited is not the auditor.
+$(VENV)/.package $(VENV)/.audit: $(VENV)/.%: $(VENV)/.installed
+	@$(BIN)/python -m venv $(VENV)/$*
+	@$(VENV)/$*/bin/python -m pip -qq install --upgrade 'pip>=25.1'
+	@$(VENV)/$*/bin/python -m pip -qq install --group $*
 	@touch $@
 
 $(VENV)/.local-model: Makefile | $(BIN)/pip

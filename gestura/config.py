@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import attrs
 from attrs.validators import ge, in_, le, optional
@@ -21,6 +22,13 @@ TransportName = Literal["trio_asyncio", "thread"]
 """Where aiohttp's asyncio loop runs: inside the caller's `trio.run`, on trio-asyncio, or in a thread of its own."""
 
 
+_TOKEN: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+"""What the name of a header is made of (RFC 9110, section 5.6.2)."""
+
+_CONTROL: Final = re.compile(r"[^\t -\x7e\x80-\U0010ffff]")
+"""What no value may hold (section 5.5): a line break would end the header, and begin another."""
+
+
 @attrs.frozen(kw_only=True)
 class ProviderSettings:
     """How to reach one provider.
@@ -30,7 +38,11 @@ class ProviderSettings:
         model: the model asked where a request names none.
         api_key: never shown by `repr`. Blank for servers that need none.
         base_url: where it is; `None` is the provider's own.
+        allow_plain_http: a key or headers may go to another machine in the clear, for `base_url` says `http`. For a
+            network that you trust; without it, such a request is refused.
         headers: further request headers; not shown by `repr`, as they may hold secrets.
+        context_window: how many tokens a conversation may hold there, where a server has made less room than the model
+            has; the share of it that is told as used goes by this. `None` is what `gestura.context_window` knows.
         max_concurrent_streams: so many streams of a client ask this provider at once; others wait their turn, in order.
         requests_per_minute: so many requests a client makes in a minute; others wait.
         tokens_per_minute: no request while the answers of the last minute took more.
@@ -48,7 +60,9 @@ class ProviderSettings:
     model: str
     api_key: str = attrs.field(default="", repr=False)
     base_url: str | None = None
+    allow_plain_http: bool = False
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    context_window: int | None = attrs.field(default=None, validator=optional(ge(1)))
     max_concurrent_streams: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -64,6 +78,20 @@ class ProviderSettings:
             raise ConfigError(
                 "api_key: a key is printable ASCII without blanks around it (the value is not shown here)"
             )
+
+    @headers.validator
+    def _check_headers(self, _attribute: object, value: Mapping[str, str]) -> None:
+        for name, content in value.items():
+            if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+                raise ConfigError(
+                    "headers: a name is made of letters, digits and hyphens, such as X-Team (one that is not is not "
+                    "shown here)"
+                )
+            if not isinstance(content, str) or _CONTROL.search(content):
+                raise ConfigError(
+                    f"headers: the value of {name!r} is to be one line of text, without control characters or a line "
+                    "break at its end (the value is not shown here)"
+                )
 
 
 @attrs.frozen(kw_only=True)

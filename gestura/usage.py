@@ -7,7 +7,7 @@ which of their counts are parts of others; `TokenUsage.parts` is the one place t
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -101,6 +101,23 @@ class TokenUsage:
             return self
         counts = ((name, getattr(self, name)) for name in _COUNTS)
         return attrs.evolve(self, **{n: None for n, count in counts if count and not 0 <= count <= MOST_TOKENS})
+
+    def __add__(self, other: TokenUsage) -> TokenUsage:
+        """The counts of both answers together. A count that only one was told is that one's.
+
+        Who counted is told where it was the same for both.
+
+        >>> (TokenUsage(input_tokens=5, output_tokens=1) + TokenUsage(input_tokens=2)).input_tokens
+        7
+        """
+
+        def together(one: Any, two: Any) -> Any:
+            if isinstance(one, str) or isinstance(two, str):
+                return one if one == two else None
+            return one + two if one is not None and two is not None else one if two is None else two
+
+        names = [field.name for field in attrs.fields(TokenUsage)]
+        return TokenUsage(**{name: together(getattr(self, name), getattr(other, name)) for name in names})
 
     def parts(self) -> TokenParts:
         """The counts taken apart, so that no token is in two of them. What was not told counts as none.

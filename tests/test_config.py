@@ -220,3 +220,43 @@ def test_the_limits_are_those_of_the_documentation():
         limits.max_tool_argument_bytes,
         limits.max_answer_bytes,
     )
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"X-Team": "canary\n"}, "'X-Team' is to be one line"),
+        ({"X-Team": "canary\r\nX-Other: 1"}, "'X-Team' is to be one line"),
+        ({"X-Team": "can\0ary"}, "'X-Team' is to be one line"),
+        ({"X-Team": "can\x7fary"}, "'X-Team' is to be one line"),
+        ({"X-Team": None}, "'X-Team' is to be one line"),
+        ({"X-Team\n": "canary"}, "such as X-Team"),
+        ({"canary: X": "canary"}, "such as X-Team"),
+        ({"": "canary"}, "such as X-Team"),
+        ({"X-Té": "canary"}, "such as X-Team"),
+    ],
+)
+def test_a_header_that_would_become_two_is_refused(headers, words):
+    """When the settings are made, in words that say what would be right and do not show the value."""
+    with pytest.raises(ConfigError, match=words) as caught:
+        ProviderSettings(kind="openai", model="m", headers=headers)
+
+    assert "canary" not in str(caught.value)
+
+
+def test_headers_may_hold_what_headers_do():
+    """Blanks, tabs, punctuation and other letters than ASCII's."""
+    headers = {"X-Team": 'a b\tc; d="é"', "x_odd.name~!": ""}
+
+    assert headers == ProviderSettings(kind="openai", model="m", headers=headers).headers
+
+
+@pytest.mark.parametrize("kind", sorted(BUILTIN_PROVIDERS))
+def test_plain_http_is_for_those_who_allow_it(kind):
+    """To another machine, with a key: refused, unless the settings say that the network is trusted."""
+    secret = {"kind": kind, "model": "m", "api_key": "key", "base_url": "http://10.0.0.1:8000/v1"}
+    with pytest.raises(ConfigError, match="use https, or set allow_plain_http"):
+        BUILTIN_PROVIDERS[kind](ProviderSettings(**secret)).ask(Request.of("Hi"))
+    allowed = BUILTIN_PROVIDERS[kind](ProviderSettings(**secret, allow_plain_http=True)).ask(Request.of("Hi"))
+
+    assert allowed.url.startswith("http://10.0.0.1:8000/v1")

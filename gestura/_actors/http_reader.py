@@ -63,7 +63,7 @@ async def read_http(
             on_response()
             refused = not 200 <= response.status < 300  # RFC 9110, section 15.3
             data = b"" if refused else await response.receive_some()
-            if refused or _is_document(request, response, data):
+            if refused or _is_document(request, data):
                 body = await _read_reason(limits.max_error_body_bytes, data, response)
                 on_refusal(response.status, response.headers, body)
                 return
@@ -82,16 +82,15 @@ async def read_http(
                 data = await response.receive_some()
 
 
-def _is_document(request: HttpRequest, response: HttpResponse, data: bytes) -> bool:
-    """Whether the response is no stream but a page or a JSON document, by its name and its first character.
+def _is_document(request: HttpRequest, data: bytes) -> bool:
+    """Whether the response is no stream but a page or a JSON document, by its first character.
 
-    Some servers call their event streams JSON, so the content type alone does not decide. Where the request accepts
-    JSON, lines of it are the stream, and an error among them is the decoder's to read.
+    The content type does not tell: some servers call their event streams JSON, and some call a page an event stream.
+    But no event, nor a line of JSON, begins as a page does. Where the request accepts JSON, lines of it are the stream,
+    and an error among them is the decoder's to read.
     """
-    content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if content_type in (media_type.strip() for media_type in request.headers.get("Accept", "").split(",")):
-        return False
-    return content_type in ("application/json", "text/html") and data.lstrip()[:1] in (b"{", b"[", b"<")
+    document = (b"<",) if "json" in request.headers.get("Accept", "").lower() else (b"<", b"{", b"[")
+    return data.lstrip()[:1] in document
 
 
 async def _read_reason(limit: int, data: bytes, response: HttpResponse) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from gestura._actors.redaction import redactor_of_events
 from gestura.limits import Limits
 from gestura.providers import Provider
 from gestura.stages import Stage, fuse
@@ -39,10 +40,11 @@ def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Se
         limits: how much to hold.
         raw: show the provider's own events beside what is made of them.
     """
-    decoder = provider.decoder()
+    decoder: Stage[Any, Any] = provider.decoder()
+    decoder = RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, TextJoiner())
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
-        StageActor(WIRE_DECODER, RawEvents(decoder) if raw else fuse(decoder, TextJoiner())),
+        StageActor(WIRE_DECODER, decoder),
     ]
     if tags := provider.think_tags:
         parser = ThinkTagParser(tags, starts_inside=provider.settings.starts_thinking)

@@ -95,6 +95,7 @@ class AnthropicMessages:
             "v1",
             "messages",
             sends_secrets=bool(settings.api_key or settings.headers),
+            allow_plain_http=settings.allow_plain_http,
         )
         return HttpRequest(url=url, headers=headers, body=encoded(request_body(request, settings)))
 

@@ -10,7 +10,15 @@ from gestura.errors import ConfigError
 __all__ = ["endpoint_url"]
 
 
-def endpoint_url(base_url: str, version: str, path: str, *, query: str = "", sends_secrets: bool = True) -> str:
+def endpoint_url(
+    base_url: str,
+    version: str,
+    path: str,
+    *,
+    query: str = "",
+    sends_secrets: bool = True,
+    allow_plain_http: bool = False,
+) -> str:
     """The URL of an endpoint.
 
     A base URL without a path gets the API version in front of the endpoint's path; one that has a path already names
@@ -22,10 +30,11 @@ def endpoint_url(base_url: str, version: str, path: str, *, query: str = "", sen
         path: the endpoint below it, such as `chat/completions`.
         query: what the endpoint is asked with, such as `alt=sse`; a query of the base URL's own comes before it.
         sends_secrets: the request holds a key, or headers that may be one.
+        allow_plain_http: it may cross the network in the clear all the same.
 
     Raises:
         ConfigError: the base URL is not one, holds a user name or password, or would send a secret over plain HTTP to
-            another machine.
+            another machine. The message says what would be right.
 
     >>> endpoint_url("https://api.openai.com", "v1", "chat/completions")
     'https://api.openai.com/v1/chat/completions'
@@ -41,8 +50,11 @@ def endpoint_url(base_url: str, version: str, path: str, *, query: str = "", sen
         raise ConfigError(f"base_url: expected http(s)://host[:port][/path], found scheme {parts.scheme!r}")
     if parts.username is not None or parts.password is not None:
         raise ConfigError("base_url: a user name or password does not belong in a URL; use api_key or headers")
-    if sends_secrets and parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigError(f"base_url: plain http to {parts.hostname} would send the key in the clear; use https")
+    if sends_secrets and not allow_plain_http and parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ConfigError(
+            f"base_url: plain http to {parts.hostname} would send the key in the clear; use https, or set "
+            "allow_plain_http for a network that you trust"
+        )
     below = f"{parts.path.strip('/') or version}/{path}".lstrip("/")
     queries = "&".join(filter(None, (parts.query, query)))
     return f"{parts.scheme}://{parts.netloc}/{below}" + (f"?{queries}" if queries else "")

@@ -64,7 +64,7 @@ _BY_STATUS: Final = {
     401: ErrorKind.AUTHENTICATION,
     402: ErrorKind.QUOTA,
     403: ErrorKind.AUTHENTICATION,
-    499: ErrorKind.SERVER,  # "cancelled", and not by us, who read it
+    499: ErrorKind.CONNECTION,  # "cancelled by the client", and not by us, who read it: by something on the way
     503: ErrorKind.OVERLOADED,
     529: ErrorKind.OVERLOADED,
 }
@@ -80,6 +80,7 @@ _BY_TYPE: Final = {
     "data_residency_mismatch": ErrorKind.BAD_REQUEST,
     "not_found_error": ErrorKind.BAD_REQUEST,
     "request_too_large": ErrorKind.BAD_REQUEST,
+    "model_not_found": ErrorKind.BAD_REQUEST,
 }
 
 
@@ -138,7 +139,7 @@ def fault_of_response(endpoint: str, status: int, headers: Mapping[str, str], bo
     error = _error_object(body)
     codes, message = _codes(error), _message(error)
     if 200 <= status < 300 and not codes and not message:
-        kind, message = ErrorKind.PROTOCOL, "the answer is no event stream"
+        kind, message = ErrorKind.PROTOCOL, _page(body, headers) or "the answer is no event stream"
     else:
         told_status = _status(error) if 200 <= status < 300 else status
         words = " ".join([*codes, *_quotas(error)])
@@ -276,10 +277,12 @@ def _retry_delay(error: Any) -> float | None:
 
 def _plain_text(body: bytes, headers: Mapping[str, str]) -> str:
     """The beginning of a body that is no JSON: a page of HTML is worth naming, not showing."""
-    text = " ".join(body.decode("utf-8", "replace").split())
-    if "html" in headers.get("Content-Type", "").lower() or text[:1] == "<":
-        return "the answer is an HTML page, not an API's answer"
-    return text[:200]
+    return _page(body, headers) or " ".join(body.decode("utf-8", "replace").split())[:200]
+
+
+def _page(body: bytes, headers: Mapping[str, str]) -> str:
+    is_html = "html" in headers.get("Content-Type", "").lower() or body.lstrip()[:1] == b"<"
+    return "the answer is an HTML page, not an API's answer" if is_html else ""
 
 
 def _redirect(headers: Mapping[str, str]) -> str:

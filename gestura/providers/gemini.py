@@ -87,6 +87,7 @@ class Gemini:
                 "v1beta",
                 f"{model_path(settings.model)}:streamGenerateContent",
                 query="alt=sse",
+                allow_plain_http=settings.allow_plain_http,
             ),
             headers=headers,
             body=encoded(request_body(request, settings.model)),

@@ -53,9 +53,15 @@ FINISH_REASONS: Final = {
 
 @attrs.frozen
 class Ollama:
-    """The provider: asks without a key, or with a bearer key, and reads lines of JSON."""
+    """The provider: asks without a key, or with a bearer key, and reads lines of JSON.
+
+    Args:
+        settings: how to reach it.
+        make_id: see `OllamaDecoder`.
+    """
 
     settings: ProviderSettings
+    make_id: Callable[[], object] = attrs.field(default=uuid.uuid4, kw_only=True)
 
     @property
     def waiting_words(self) -> WaitingWords:
@@ -82,7 +88,13 @@ class Ollama:
             headers["Authorization"] = f"Bearer {settings.api_key}"
         sends_secrets = bool(settings.api_key or settings.headers)
         return HttpRequest(
-            url=endpoint_url(ollama_base_url(settings.base_url or ""), "", "api/chat", sends_secrets=sends_secrets),
+            url=endpoint_url(
+                ollama_base_url(settings.base_url or ""),
+                "",
+                "api/chat",
+                sends_secrets=sends_secrets,
+                allow_plain_http=settings.allow_plain_http,
+            ),
             headers=headers,
             body=encoded(ollama_body(request, settings)),
         )
@@ -91,7 +103,7 @@ class Ollama:
         return fuse(NdjsonFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
-        return OllamaDecoder()
+        return OllamaDecoder(self.make_id)
 
 
 def ollama_base_url(host: str) -> str:

@@ -90,6 +90,7 @@ class OpenAIChat:
             "v1",
             "chat/completions",
             sends_secrets=bool(settings.api_key or settings.headers),
+            allow_plain_http=settings.allow_plain_http,
         )
         return HttpRequest(url=url, headers=headers, body=encoded(chat_body(request, settings.model, settings.dialect)))
 

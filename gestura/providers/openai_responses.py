@@ -81,7 +81,12 @@ class OpenAIResponses:
         if settings.api_key:
             headers["Authorization"] = f"Bearer {settings.api_key}"
         return HttpRequest(
-            url=endpoint_url(settings.base_url or "https://api.openai.com", "v1", "responses"),
+            url=endpoint_url(
+                settings.base_url or "https://api.openai.com",
+                "v1",
+                "responses",
+                allow_plain_http=settings.allow_plain_http,
+            ),
             headers=headers,
             body=encoded(request_body(request, settings.model)),
         )

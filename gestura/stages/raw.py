@@ -7,7 +7,7 @@ stage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gestura.chunks import ProviderEvent
 from gestura.errors import ProtocolError
@@ -18,15 +18,21 @@ __all__ = ["RawEvents"]
 
 
 class RawEvents:
-    """Any wire decoder, told frame by frame."""
+    """Any wire decoder, told frame by frame.
 
-    def __init__(self, decoder: Stage[Frame, Delta]) -> None:
+    Args:
+        decoder: what makes deltas of them.
+        hide: takes secrets out of what is shown of a frame; what is decoded keeps them.
+    """
+
+    def __init__(self, decoder: Stage[Frame, Delta], hide: Callable[[str], str] = str) -> None:
         self._decoder = decoder
+        self._hide = hide
 
     def feed(self, batch: Sequence[Frame]) -> list[Delta]:
         out: list[Delta] = []
         for frame in batch:
-            out.append(ProviderEvent(frame.event, frame.data))
+            out.append(ProviderEvent(frame.event, self._hide(frame.data)))
             try:
                 out += self._decoder.feed((frame,))
             except ProtocolError as error:

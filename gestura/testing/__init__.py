@@ -11,7 +11,9 @@ from gestura.simulator.faults import HttpError
 from gestura.simulator.scenario import Comment, Sending, StreamError
 from gestura.testing.assertions import assert_calls_contiguous, assert_ends_once
 from gestura.testing.faults import CutOff, Phase, Strike
+from gestura.testing.network import NetworkFault, Part, Rewrite
 from gestura.testing.providers import check_provider
+from gestura.testing.proxy import FaultyProxy, open_faulty_proxy
 from gestura.testing.replay import replay
 from gestura.testing.replies import Reply, reply
 from gestura.testing.scripted import ScriptedModel, scripted_client
@@ -24,10 +26,14 @@ __all__ = [
     "Break",
     "Comment",
     "CutOff",
+    "FaultyProxy",
     "Hang",
     "HttpError",
+    "NetworkFault",
+    "Part",
     "Phase",
     "Reply",
+    "Rewrite",
     "ScriptedExchange",
     "ScriptedModel",
     "ScriptedTransport",
@@ -42,6 +48,7 @@ __all__ = [
     "check_transport",
     "deterministic",
     "merged",
+    "open_faulty_proxy",
     "replay",
     "reply",
     "run_in_virtual_time",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
 import io
 import ipaddress
 import logging
@@ -24,6 +23,7 @@ import traceback
 import urllib.request
 import weakref
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -32,6 +32,7 @@ from yarl import URL
 
 from gestura.errors import ConfigError, GesturaError, InternalError, TransportError
 from gestura.transport import HttpRequest
+from gestura.transport._aiohttp_protocol import ResponseProtocol
 
 __all__ = ["SLICE_BYTES", "Receiver", "Session", "log_stray_error"]
 
@@ -195,7 +196,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._factory: Any = functools.partial(_Protocol, loop=self._loop)
+        self._factory: Any = partial(ResponseProtocol, loop=self._loop)
         self._known: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
 
     async def connect(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection:
@@ -212,24 +213,6 @@ class _Connector(aiohttp.TCPConnector):
                 closed.add_done_callback(_ignore_how_it_closed)
         attempt.connected(connection, reused=reused)
         return connection
-
-
-class _Protocol(aiohttp.client_proto.ResponseHandler):
-    """Goes on reading where it was paused, and only there.
-
-    aiohttp's own takes up parsing and reading again after every chunk that was read, paused or not.
-    """
-
-    _is_paused = False
-
-    def pause_reading(self) -> None:
-        self._is_paused = True
-        super().pause_reading()
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        if self._is_paused:
-            self._is_paused = False
-            super().resume_reading(resume_parser)
 
 
 def _read_in_small_pieces(transport: Any) -> None:
@@ -273,9 +256,11 @@ async def _read_body(
 
 
 def _refuse_compressed(response: aiohttp.ClientResponse) -> None:
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding.lower() not in ("", "identity"):
-        raise TransportError(f"the answer has the content encoding {encoding[:20]!r}, unasked", retryable=False)
+    for header, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        encoding = response.headers.get(header, plain)
+        if encoding.lower() not in ("", plain):
+            what = header.replace("-", " ").lower()
+            raise TransportError(f"the answer has the {what} {encoding[:20]!r}, unasked", retryable=False)
 
 
 def _refuse_reset(response: aiohttp.ClientResponse, protocol: aiohttp.client_proto.ResponseHandler | None) -> None:

@@ -66,7 +66,8 @@ def test_every_provider_is_listed() -> None:
         (
             "grok",
             {"XAI_API_KEY": KEY, "XAI_BASE_URL": "http://a.example"},
-            "can't be asked: base_url: plain http to a.example would send the key in the clear; use https",
+            "can't be asked: base_url: plain http to a.example would send the key in the clear; use https, or set "
+            "allow_plain_http for a network that you trust",
         ),
     ],
 )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
+import re
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import trio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from scripting import ANSWER, THRICE, answers, config, delta, event, provider, run_virtually, text
 from trio.testing import MockClock
 
@@ -20,15 +27,21 @@ from gestura.chunk_json import to_json
 from gestura.config import ProviderSettings, Timeouts
 from gestura.errors import ConfigError, StreamFailed, TransportError
 from gestura.limits import Limits
+from gestura.opentelemetry import OpenTelemetry
 from gestura.providers import BUILTIN_PROVIDERS, Provider
 from gestura.providers.openai_chat import OpenAIChat
 from gestura.stages import Stage
 from gestura.transport import HttpRequest
 from gestura.transport.scripted import Break, Hang, ScriptedExchange, ScriptedTransport
 
-KEY = "sk-canary-1234567890"
-HEADER = "canary-in-a-header"
-SECRETS = (KEY, HEADER)
+KEY = "sk-Canary+1234567890"
+HEADER = "Canary=in-a-header"
+SECRETS = tuple(
+    form
+    for secret in (KEY, HEADER)
+    for form in (secret, secret.lower(), quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("="))
+)
+"""As they are, as the name of a host has them, in a URL, and in base64."""
 
 SECRET = {"api_key": KEY, "headers": {"X-Team": HEADER}}
 
@@ -87,6 +100,8 @@ ECHOES: Mapping[str, ScriptedExchange] = {
     "an overflow": answers(error_body(message=f"{KEY}: maximum context length is 5 tokens"), status=400),
     "an error in the stream": answers(text("Hel"), event(error={"message": f"no more, {KEY}", "code": KEY})),
     "an error in the stream, as text": answers(event(error=f"no more, {KEY}")),
+    "a URL": answers(error_body(message=f"GET /v1?key={quote(KEY, safe='')} is not allowed"), status=405),
+    "base64": answers(error_body(message=f"no such user: {base64.b64encode(KEY.encode()).decode()}"), status=401),
     "a header": answers(error_body(message=f"X-Team is {HEADER}"), status=400),
 }
 """Servers that repeat what they were told."""
@@ -120,10 +135,16 @@ def assert_exception_tells_nothing(error: BaseException) -> None:
     assert_tells_nothing(error, error.args, "".join(traceback.format_exception(error)))
 
 
+def assert_locals_tell_nothing(error: BaseException) -> None:
+    """Nor in the local variables of gestura's functions, which debuggers and some loggers write."""
+    written = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert_tells_nothing(re.sub(r'  File "[^"]*/tests/[^"]*".*\n(?:    .*\n)*', "", written))
+
+
 async def drive(
     transport: Any, made: Mapping[str, Callable[[ProviderSettings], Provider]] = MappingProxyType({}), **changes: Any
 ) -> list[object]:
-    """All that a stream and a whole answer tell of themselves."""
+    """All that a stream and a whole answer tell of themselves; their recording and their spans, too."""
     plain: dict[str, Any] = {
         "providers": {"a": settings("a"), "b": settings("b")},
         "limits": Limits(max_frame_bytes=1000),
@@ -131,14 +152,33 @@ async def drive(
     }
     configured = config(**(plain | changes))
     told: list[object] = [configured, configured.providers["a"]]
-    async with gestura.open_client(configured, transport=transport, providers=made) as client:
-        async with client.stream("Hi") as stream:
+    spans = InMemorySpanExporter()
+    tracing = TracerProvider()
+    tracing.add_span_processor(SimpleSpanProcessor(spans))
+    with tempfile.NamedTemporaryFile() as recording:
+        told += await _drive(configured, transport, made, OpenTelemetry(tracer_provider=tracing), recording.name)
+        told.append(recording.read().decode())
+    tracing.shutdown()
+    return [*told, *(span.to_json() for span in spans.get_finished_spans())]
+
+
+async def _drive(
+    configured: gestura.StreamingConfig,
+    transport: Any,
+    made: Mapping[str, Callable[[ProviderSettings], Provider]],
+    observer: OpenTelemetry,
+    recording: str,
+) -> list[object]:
+    told: list[object] = []
+    async with gestura.open_client(configured, transport=transport, providers=made, observer=observer) as client:
+        async with client.stream("Hi", raw=True, record=recording) as stream:
             chunks = [chunk async for chunk in stream]
             told += [client, stream, chunks, [to_json(chunk) for chunk in chunks], stream.statistics(), stream.ending]
         try:
             told.append(await client.ask("Hi"))
         except StreamFailed as error:
             assert_exception_tells_nothing(error)
+            assert_locals_tell_nothing(error)
             told.append(error.ending)
     return told
 

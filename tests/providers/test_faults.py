@@ -32,6 +32,7 @@ OVERLOADED = ErrorKind.OVERLOADED
 PROTOCOL = ErrorKind.PROTOCOL
 QUOTA = ErrorKind.QUOTA
 RATE_LIMITED = ErrorKind.RATE_LIMITED
+CONNECTION = ErrorKind.CONNECTION
 SERVER = ErrorKind.SERVER
 
 
@@ -440,7 +441,7 @@ def exhausted(*quotas: str, delay: Any = "36.5s") -> dict[str, Any]:
         (exhausted(delay=5), RATE_LIMITED, None),
         ({"code": 429, "details": {"retryDelay": "5s"}}, RATE_LIMITED, None),
         ({"code": 429, "details": ["5s", {"violations": [None]}, {"violations": 5}]}, RATE_LIMITED, None),
-        ({"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}, SERVER, None),
+        ({"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}, CONNECTION, None),
     ],
 )
 def test_google_says_more_in_its_details(error, kind, retry_after):

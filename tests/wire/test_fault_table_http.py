@@ -6,6 +6,7 @@ do the rest. `test_fault_table_scripted.py` checks the same rows at their true l
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,6 +30,8 @@ PASSES = 0.2
 """The deadline that passes, in seconds; the others are long enough never to."""
 
 LONG = 15.0
+
+KEY = "sk-canary-0123456789"
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +157,7 @@ def config(row: Row, port: int, transport_name: TransportName) -> gestura.Stream
             base_url = f"https://127.0.0.1:{port}/v1"
         case _:
             base_url = f"http://127.0.0.1:{port}/v1"
-    settings = {"kind": "openai_chat", "model": "m", "base_url": base_url, **row.settings}
+    settings = {"kind": "openai_chat", "model": "m", "base_url": base_url, "api_key": KEY, **row.settings}
     timeouts = {
         name: PASSES if name == row.deadline else LONG for name in ("connect", "first_content", "idle", "total")
     }
@@ -169,8 +172,12 @@ def config(row: Row, port: int, transport_name: TransportName) -> gestura.Stream
 
 
 @pytest.mark.parametrize("row", [row for _, row in rows()], ids=[name for name, _ in rows()])
-async def test_a_row_over_http(row: Row, transport_name: TransportName) -> None:
-    """Over each transport, what is shown, how many requests are made, and how it ends, is as the row says."""
+async def test_a_row_over_http(row: Row, transport_name: TransportName, caplog: pytest.LogCaptureFixture) -> None:
+    """Over each transport, what is shown, how many requests are made, and how it ends, is as the row says.
+
+    And nothing that is told shows the key.
+    """
+    caplog.set_level(logging.DEBUG)
     server = FaultyServer(row)
     async with serve(server) as where, gestura.open_client(config(row, where.port, transport_name)) as client:
         if any(meets.wire is Wire.STALE for meets in row.meets):
@@ -180,3 +187,4 @@ async def test_a_row_over_http(row: Row, transport_name: TransportName) -> None:
             requests = stream.statistics().attempts
 
     check(row, chunks, requests, second=SECOND)
+    assert KEY not in repr(chunks) + caplog.text

@@ -461,6 +461,53 @@ async def test_on_connect_comes_before_the_head(open_transport) -> None:
         assert await read_all(response) == b"ok"
 
 
+SURPLUS = head(Content_Length="5") + b"wrong"
+
+
+@pytest.mark.parametrize(
+    "surplus", [SURPLUS, SURPLUS[:20], b"\r\n", b"garbage", SURPLUS * 2], ids=["whole", "half", "blank", "none", "two"]
+)
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_nobody_gets_an_answer_that_nobody_asked_for(open_transport, surplus: bytes, at_once: bool) -> None:
+    """What a server sends behind its answer, with it or later, is no answer to the next request."""
+    said = trio.Event()
+
+    async def say_too_much(peer: Peer) -> None:
+        await peer.read_request()
+        answer = CHUNKED_HEAD + chunked([b"connection %d" % peer.number])
+        await peer.send(*([answer + surplus] if at_once else [answer]))
+        await wait_all_tasks_blocked(0.01)
+        if not at_once:
+            await peer.send(surplus)
+        said.set()
+        await peer.read_request()
+        await peer.send(answer)
+
+    async with serve(say_too_much) as server, open_transport() as transport:
+        assert await fetch(transport, server.url) == b"connection 1"
+        await said.wait()
+        await wait_all_tasks_blocked(0.01)
+        assert (await fetch(transport, server.url)).startswith(b"connection")
+
+    assert server.connections == 2 or (at_once and surplus in (SURPLUS[:20], b"\r\n"))
+
+
+async def test_a_head_by_itself_is_no_surplus(open_transport) -> None:
+    """However head and body share reads, the connection serves the next request."""
+
+    async def answer_in_pieces(peer: Peer) -> None:
+        while True:
+            await peer.read_request()
+            for piece in (head("103 Early Hints") + CHUNKED_HEAD[:20], CHUNKED_HEAD[20:], chunked([b"fine"])):
+                await peer.send(piece)
+                await wait_all_tasks_blocked(0.01)
+
+    async with serve(answer_in_pieces) as server, open_transport() as transport:
+        assert [await fetch(transport, server.url) for _ in range(2)] == [b"fine", b"fine"]
+
+    assert server.connections == 1
+
+
 @pytest.mark.parametrize("reset", [False, True])
 async def test_a_stale_connection_is_replaced_silently(open_transport, reset: bool) -> None:
     """The server closes an idle connection just when it is used: the request goes over a new one, once, unnoticed."""

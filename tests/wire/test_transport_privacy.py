@@ -185,12 +185,56 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(open_transport, 
     assert CANARY not in everything_shown_by(caught.value)
 
 
-async def test_streams_over_tls(
-    open_transport, server_tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Over TLS a stream arrives as over TCP, its connection is used again, and leaving early closes it at once."""
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate is one that this machine trusts."""
     trusting = ssl.create_default_context(cafile=str(certificate))
     monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", trusting)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_certificate_for_another_name_is_refused(open_transport, server_tls: ssl.SSLContext) -> None:
+    """A server that shows a trusted certificate of somebody else's gets no request."""
+
+    async def must_not_be_asked(peer: Peer) -> None:
+        await peer.read_request()
+        raise AssertionError("the request was sent")
+
+    async with serve(must_not_be_asked, tls=server_tls) as server, open_transport() as transport:
+        with pytest.raises(TransportError, match=r"certificate is not valid: .*[Hh]ostname mismatch") as caught:
+            await ask(transport, server.url.replace("127.0.0.1", "localhost"))
+
+    assert not caught.value.retryable
+    assert CANARY not in everything_shown_by(caught.value)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_tls_server_that_ignores_the_close_holds_nothing_up(open_transport, server_tls: ssl.SSLContext) -> None:
+    """Neither a stream that is left nor an idle connection waits for the server to agree to its close."""
+    over = trio.Event()
+
+    async def answer_and_hang(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(CHUNKED_HEAD, chunk(b"data: one\n\n"))
+        if peer.number == 2:
+            await peer.send(chunk(b""))
+        await over.wait()
+
+    async with serve(answer_and_hang, tls=server_tls) as server:
+        async with (
+            open_transport() as transport,
+            transport.open(HttpRequest(url=server.url), on_connect=lambda: None) as response,
+        ):
+            assert await response.receive_some() == b"data: one\n\n"
+            assert await ask(transport, server.url) == b"data: one\n\n"  # its connection is idle now
+            left = trio.current_time()
+        assert trio.current_time() - left < 0.5
+        over.set()
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_streams_over_tls(open_transport, server_tls: ssl.SSLContext) -> None:
+    """Over TLS a stream arrives as over TCP, its connection is used again, and leaving early closes it at once."""
     gone = trio.Event()
 
     async def answer_twice_then_stall(peer: Peer) -> None:
