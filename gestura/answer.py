@@ -36,8 +36,11 @@ __all__ = ["Answer", "ParsedAnswer", "Transcript", "collect"]
 
 T = TypeVar("T")
 
+FREE_PARTS: Final = 100
+"""Parts that count for nothing beside their text. Real answers have ten."""
+
 PART_BYTES: Final = 100
-"""What a part counts beside its text: a server could give each character one of its own."""
+"""What each part beyond them counts: a server could give every character one of its own."""
 
 _ENDINGS: Final = (Done, Cancelled, Paused, Error, ContextOverflow)
 
@@ -149,7 +152,7 @@ class Transcript:
         self._calls: dict[str, _Piece] = {}
         self._open: _Piece | None = None
         self.size = 0
-        """Bytes of what was shown, in UTF-8, and of the parts that it is made of."""
+        """Bytes of what was shown, in UTF-8, and of many parts."""
         self.shown = False
         """Whether any content was shown: text, thinking, a refusal or a tool call."""
         self.has_text = False
@@ -211,7 +214,8 @@ class Transcript:
     def _begin(self, piece: _Piece) -> _Piece:
         self._pieces.append(piece)
         self._open = piece
-        self.size += PART_BYTES
+        if len(self._pieces) > FREE_PARTS:
+            self.size += PART_BYTES
         return piece
 
     def _seal(self, seal: Signature) -> None:
