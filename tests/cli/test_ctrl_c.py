@@ -16,7 +16,7 @@ from functools import partial
 import pytest
 import trio
 from hypothesis import settings
-from test_processes import PATIENCE, Running, environment, in_thread
+from processes import PATIENCE, Running, environment, in_thread
 
 from gestura.simulator import HttpError, Outcome, Scenario, Sending, Simulator, Stall, Text, open_simulator
 

@@ -6,11 +6,10 @@ import re
 import unicodedata
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_processes import SCENARIOS, in_thread, started
+from processes import in_thread, started
 
 from gestura.chunks import (
     ContextOverflow,
@@ -122,9 +121,7 @@ def test_json_lines_are_printable_ascii(words: str) -> None:
 
 
 ALL_TRICKS = " ".join(words for words in TRICKS.values() if words.isprintable() or "\ud83d" not in words)
-SAID = attrs.evolve(
-    SCENARIOS[0], model="tricks", steps=(Text(ALL_TRICKS), ToolCall("c", ALL_TRICKS, '{"a": "\x1b[2J"}'))
-)
+SAID = Scenario(model="tricks", steps=(Text(ALL_TRICKS), ToolCall("c", ALL_TRICKS, '{"a": "\x1b[2J"}')))
 FAILS = Scenario(model="fails", steps=(Text(ALL_TRICKS), StreamError(ALL_TRICKS, "server_error", ALL_TRICKS)))
 REFUSES = Scenario(model="refuses", faults=(HttpError(status=503, body=ALL_TRICKS, times=1), HttpError(status=400)))
 
