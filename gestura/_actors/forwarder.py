@@ -151,7 +151,8 @@ class Outlet:
 
     def caught_up(self) -> None:
         """The user has taken every chunk, and waits for more."""
-        self._waiting_for_user.unpark_all()
+        if self._waiting_for_user:
+            self._waiting_for_user.unpark_all()
 
     @property
     def deepest_queue(self) -> int:

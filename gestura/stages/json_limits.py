@@ -39,12 +39,13 @@ class JsonLimits:
         Raises:
             LimitExceeded: one is nested too deeply, or has too many parts.
         """
-        for place, frame in enumerate(batch):
-            if len(frame.data) > self._max_depth and self._may_exceed(frame.data):
+        shortest = self._max_depth
+        for frame in batch:
+            if len(frame.data) > shortest and self._may_exceed(frame.data):
                 try:
                     self._check(frame.data)
                 except LimitExceeded as error:
-                    error.made = batch[:place]
+                    error.made = batch[: batch.index(frame)]
                     raise
         return batch
 

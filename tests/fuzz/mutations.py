@@ -70,7 +70,7 @@ TOKENS: Final = (
 )
 """Bytes that framers and decoders look for."""
 
-DEPTH: Final = 300
+DEPTH: Final = 600
 """How deep a nest is: deeper than any limit on it, and no deeper than Python's `json` can write one."""
 
 
