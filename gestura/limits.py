@@ -21,8 +21,8 @@ class Limits:
     """One line, one SSE event or one NDJSON record. Real events reach half a mebibyte (images, long tool arguments)."""
 
     max_json_depth: int = attrs.field(default=500, validator=gt(0))
-    """Objects and lists inside each other in one event. Real events have ten. Python's own limit is a thousand; and what
-    is shorter than this need not be looked at."""
+    """Objects and lists inside each other in one event. Real events have ten. Python's own limit is a thousand; and an
+    event that is shorter than this many characters need not be looked at."""
 
     max_json_parts: int = attrs.field(default=500_000, validator=gt(0))
     """Strings, objects, lists and commas in one event: parsed, each may take a hundred bytes. Real events have some

@@ -63,11 +63,12 @@ async def read_http(
             on_response()
             refused = not 200 <= response.status < 300  # RFC 9110, section 15.3
             data = b"" if refused else await response.receive_some()
-            if refused or _is_document(request, data):
-                body = await _read_reason(limits.max_error_body_bytes, data, response)
-                on_refusal(response.status, response.headers, body)
-                return
+            blank_so_far = True
             while data:
+                if blank_so_far:
+                    blank_so_far = data.isspace()
+                    if refused := _is_document(request, data):
+                        break
                 on_bytes()
                 statistics.batches += 1
                 statistics.items += len(data)
@@ -80,10 +81,13 @@ async def read_http(
                 if read_ahead.is_used_up(len(data)):
                     await read_ahead.wait()
                 data = await response.receive_some()
+            if refused:
+                body = await _read_reason(limits.max_error_body_bytes, data, response)
+                on_refusal(response.status, response.headers, body)
 
 
 def _is_document(request: HttpRequest, data: bytes) -> bool:
-    """Whether the response is no stream but a page or a JSON document, by its first character.
+    """Whether the response is no stream but a page or a JSON document, by its first character that is no blank.
 
     The content type does not tell: some servers call their event streams JSON, and some call a page an event stream.
     But no event, nor a line of JSON, begins as a page does. Where the request accepts JSON, lines of it are the stream,

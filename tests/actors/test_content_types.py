@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from scripting import FINISH, answers, chunks_of, run_virtually, text
 
@@ -37,13 +39,14 @@ def test_a_stream_of_events_is_read_as_utf_8_under_any_name(content_type: str | 
     assert [Text("é€😀"), Done] == [merged(chunks)[0], type(chunks[-1])]
 
 
+@pytest.mark.parametrize("pieces", [lambda body: [body], lambda body: [body[:1], body[1:]]], ids=["whole", "in two"])
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [("text/html; charset=utf-8", b" <!doctype html>"), ("application/json", b'\n{"ok": true}'), ("text/html", b"<p>")],
 )
-def test_a_document_is_no_stream(content_type: str, body: bytes) -> None:
+def test_a_document_is_no_stream(content_type: str, body: bytes, pieces: Callable[[bytes], list[bytes]]) -> None:
     """A page or a JSON document under 200 is an error that says so, at once."""
-    [ending] = run_virtually(chunks_of, answers(body, headers={"Content-Type": content_type}))
+    [ending] = run_virtually(chunks_of, answers(*pieces(body), headers={"Content-Type": content_type}))
 
     assert isinstance(ending, Error)
     assert ending.kind is ErrorKind.PROTOCOL

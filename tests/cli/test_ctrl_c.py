@@ -51,7 +51,9 @@ class AtTerminal(Running):
         outer, self.terminal = pty.openpty()
         self.modes = termios.tcgetattr(self.terminal)
         ends = {"stdin": self.terminal, "stdout": self.terminal, "stderr": self.terminal}
+        inherited = signal.signal(signal.SIGINT, signal.SIG_DFL)  # where tests run in the background, it is ignored
         process = subprocess.Popen([*COMMAND, *arguments], env=environment(simulator), **ends)
+        signal.signal(signal.SIGINT, inherited)
         super().__init__(process, outer)
 
     def interrupt(self) -> None:

@@ -12,7 +12,7 @@ from itertools import islice
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from laws import KINDS, SMALL, chunks_of, obey
 from mutations import HOSTILE, TOKENS, mutate, replaced_everywhere
@@ -138,6 +138,7 @@ def test_a_live_stream_is_what_the_stages_make(
 ) -> None:
     """Over a client, a damaged answer gives the same chunks, and the same ending, told once."""
     wire = mutate(data.draw(st.sampled_from(whole_answers(kind))), rng)
+    assume(wire.lstrip()[:1] not in (b"{", b"[", b"<") or kind == "ollama")  # else the reader takes it for a document
     *expected, meant = merged(chunks_of(kind, [wire], **how))
     live = run_virtually(streamed, kind, split(wire, where), how)
     *shown, ending = merged(chunk for chunk in live if not isinstance(chunk, gestura.Status))
