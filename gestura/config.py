@@ -13,7 +13,7 @@ from attrs.validators import ge, in_, le, optional
 
 from gestura.chat_dialect import ChatDialect
 from gestura.environment import VARIABLES, told_by
-from gestura.errors import ConfigError
+from gestura.errors import ConfigError, ErrorKind
 from gestura.limits import Limits
 
 __all__ = ["AfterOutput", "ProviderSettings", "RetryPolicy", "StreamingConfig", "Timeouts", "TransportName"]
@@ -191,10 +191,12 @@ class StreamingConfig:
 
         Each of `openai`, `anthropic`, `gemini` and `grok` whose key is there is configured, and `ollama` always is. The
         primary one is the first, in this order, that a variable tells of; where none does it is `openai`, whose error
-        then says what to set. `gestura.environment.VARIABLES` is the table.
+        then says what to set. `gestura.environment.VARIABLES` is the table. Each of the `Limits` has a variable, too:
+        `GESTURA_MAX_FRAME_BYTES` and so on.
 
         Raises:
-            ConfigError: a key is not one; the message names its provider.
+            ConfigError: a key is not one, or a limit is no number above zero; the message names its provider, or its
+                variable.
         """
         providers, told = {}, []
         for name, variables in VARIABLES.items():
@@ -212,4 +214,24 @@ class StreamingConfig:
                 raise ConfigError(f"{name}: {error}") from error
             if values:
                 told.append(name)
-        return cls(primary=next(iter(told), "openai"), providers=providers)
+        limits = {name: value for name, (value, _variable) in limits_told_by(environment).items()}
+        return cls(primary=next(iter(told), "openai"), providers=providers, limits=Limits(**limits))
+
+
+def limits_told_by(environment: Mapping[str, str]) -> dict[str, tuple[int, str]]:
+    """What the environment says of the limits: value and variable by the name of the limit.
+
+    Raises:
+        ConfigError: a value is no whole number above zero.
+
+    >>> limits_told_by({"GESTURA_MAX_TOOL_CALLS": "9"})
+    {'max_tool_calls': (9, 'GESTURA_MAX_TOOL_CALLS')}
+    """
+    told = {}
+    for field in attrs.fields(Limits):
+        variable = f"GESTURA_{field.name.upper()}"
+        if value := environment.get(variable, "").strip():
+            if not (value.isascii() and value.isdecimal() and len(value) < 19 and int(value)):
+                raise ConfigError(f"{variable}: {value!r} is no whole number above zero", kind=ErrorKind.BAD_REQUEST)
+            told[field.name] = (int(value), variable)
+    return told

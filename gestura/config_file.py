@@ -37,7 +37,7 @@ import cattrs
 from cattrs import AttributeValidationNote, IterableValidationNote
 
 from gestura.chat_dialect import ChatDialect
-from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
+from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts, limits_told_by
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
@@ -144,7 +144,7 @@ class _Reader:
         providers = self._providers()
         retry = self._section("retry", RetryPolicy)
         timeouts = self._section("timeouts", Timeouts)
-        limits = self._section("limits", Limits)
+        limits = self._limits()
         plain = {name: value for name, value in self._table.items() if name not in VARIABLES.keys() | SECTIONS}
         plain.setdefault("primary", self._first_told(providers))
         for field in attrs.fields(StreamingConfig):
@@ -159,6 +159,11 @@ class _Reader:
         )
         self._check_provider_names(config)
         return LoadedConfig(config=config, path=path, origins=self._origins)
+
+    def _limits(self) -> Limits:
+        told = limits_told_by(self._environment)
+        self._origins |= {f"limits.{name}": variable for name, (_value, variable) in told.items()}
+        return attrs.evolve(self._section("limits", Limits), **{name: value for name, (value, _) in told.items()})
 
     def _providers(self) -> dict[str, ProviderSettings]:
         others = self._table.get("providers", {})

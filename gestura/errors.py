@@ -144,8 +144,12 @@ class LimitExceeded(ProtocolError):
 
     def __init__(self, what: str, setting: str, limit: int) -> None:
         super().__init__(f"{what} exceeds {limit:,} ({setting})")
+        self.what = what
         self.setting = setting
         self.limit = limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.setting, self.limit), vars(self)
 
 
 class TransportError(GesturaError):
@@ -169,6 +173,9 @@ class StreamFailed(GesturaError):
     def __init__(self, message: str, ending: Ending) -> None:
         super().__init__(message)
         self.ending = ending
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.ending), vars(self)
 
 
 class Unfit(enum.Enum):

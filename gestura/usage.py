@@ -7,11 +7,14 @@ which of their counts are parts of others; `TokenUsage.parts` is the one place t
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
-__all__ = ["TokenParts", "TokenUsage", "TokenUsageStatus"]
+__all__ = ["MOST_TOKENS", "TokenParts", "TokenUsage", "TokenUsageStatus"]
+
+MOST_TOKENS: Final = 10**12
+"""No answer takes so many. The price of a number of any size would be none that a float can hold."""
 
 
 class TokenUsageStatus(enum.Enum):
@@ -87,6 +90,18 @@ class TokenUsage:
         }
         return attrs.evolve(self, **told)
 
+    def without_impossible(self) -> TokenUsage:
+        """These counts, without those that can't be: negative ones, and ones of more than `MOST_TOKENS`.
+
+        >>> TokenUsage(input_tokens=-1, output_tokens=7).without_impossible().input_tokens is None
+        True
+        """
+        told = (getattr(self, name) for name in _COUNTS)
+        if all(count is None or 0 <= count <= MOST_TOKENS for count in told):
+            return self
+        counts = ((name, getattr(self, name)) for name in _COUNTS)
+        return attrs.evolve(self, **{n: None for n, count in counts if count and not 0 <= count <= MOST_TOKENS})
+
     def __add__(self, other: TokenUsage) -> TokenUsage:
         """The counts of both answers together. A count that only one was told is that one's.
 
@@ -135,6 +150,9 @@ class TokenUsage:
         if self.total_tokens is not None:
             return self.total_tokens >= without + reasoning
         return self.provider in ("gemini", "grok")
+
+
+_COUNTS: Final = tuple(field.name for field in attrs.fields(TokenUsage) if field.name.endswith("_tokens"))
 
 
 def _count(told: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeo
 from gestura.conversation import Request
 from gestura.environment import how_to_configure
 from gestura.errors import ConfigError
+from gestura.limits import Limits
 from gestura.providers import BUILTIN_PROVIDERS
 
 KEY = "sk-canary-0123456789"
@@ -187,6 +189,37 @@ def test_what_is_missing_is_told_by_its_variable(name):
     assert variable in how_to_configure(name)
     assert name in from_environment(**{variable: "127.0.0.1"}).providers
     assert "StreamingConfig.providers" in how_to_configure("mine")
+
+
+@pytest.mark.parametrize("field", attrs.fields(Limits), ids=lambda field: field.name)
+def test_each_limit_has_a_variable(field):
+    """`GESTURA_MAX_…` sets it, blank is unset, and what is no number above zero is refused by name."""
+    variable = f"GESTURA_{field.name.upper()}"
+
+    assert Limits(**{field.name: 77}) == StreamingConfig.from_environment({variable: " 77 "}).limits
+    assert Limits() == StreamingConfig.from_environment({variable: " "}).limits
+    for wrong in ("0", "-1", "8MiB", "1e6", "²", "9" * 5000):
+        with pytest.raises(ConfigError, match=f"^{variable}: "):
+            StreamingConfig.from_environment({variable: wrong})
+
+
+@pytest.mark.parametrize("field", attrs.fields(Limits), ids=lambda field: field.name)
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_a_limit_admits_something(field, wrong):
+    """No limit is zero or less."""
+    with pytest.raises(ValueError, match=field.name):
+        Limits(**{field.name: wrong})
+
+
+def test_the_limits_are_those_of_the_documentation():
+    """A frame of 8 MiB, an argument of 16 MiB, an answer that holds two of these."""
+    limits = Limits()
+
+    assert (8 << 20, 16 << 20, 32 << 20) == (
+        limits.max_frame_bytes,
+        limits.max_tool_argument_bytes,
+        limits.max_answer_bytes,
+    )
 
 
 @pytest.mark.parametrize(

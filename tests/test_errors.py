@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+
 import pytest
 
 from gestura import errors
@@ -40,6 +44,29 @@ def test_a_failed_answer_says_how_it_ended() -> None:
     ending = Error("overloaded", kind=ErrorKind.OVERLOADED, retryable=True)
 
     assert errors.StreamFailed("overloaded", ending).ending is ending
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ConfigError("no key", kind=ErrorKind.BAD_REQUEST),
+        errors.InternalError("a bug"),
+        errors.LimitExceeded("a line", "max_frame_bytes", 8),
+        errors.ProtocolError("not JSON"),
+        errors.StreamFailed("busy", Error("busy", kind=ErrorKind.OVERLOADED)),
+        errors.TransportError("broken", retryable=False),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])  # noqa: S301  # our own
+def test_an_exception_can_be_sent_to_another_process(
+    error: GesturaError, copied: Callable[[GesturaError], GesturaError]
+) -> None:
+    """Pickled or copied, it is the same exception with the same fields and notes."""
+    error.add_note("in the worker")
+    other = copied(error)
+
+    assert (type(error), str(error), vars(error)) == (type(other), str(other), vars(other))
 
 
 @pytest.mark.parametrize("kind", ErrorKind)

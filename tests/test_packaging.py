@@ -26,7 +26,7 @@ def test_the_package_is_typed() -> None:
     assert resources.files("gestura").joinpath("py.typed").is_file()
 
 
-@pytest.mark.parametrize("command", [["-m", "gestura"], ["-c", "from gestura.cli import main; main()"]], ids=str)
+@pytest.mark.parametrize("command", [["-m", "gestura"], ["-c", "from _gestura_command import main; main()"]], ids=str)
 def test_the_command_runs(command: list[str]) -> None:
     """`python -m gestura` and what the `gestura` script calls are the same command."""
     run = subprocess.run([sys.executable, *command, "--help"], check=False, capture_output=True, text=True)
@@ -39,7 +39,7 @@ def test_the_script_is_declared() -> None:
     """Installing gestura installs the `gestura` command."""
     [script] = metadata.entry_points(group="console_scripts", name="gestura")
 
-    assert script.value == "gestura.cli:main"
+    assert script.value == "_gestura_command:main"
 
 
 @pytest.mark.parametrize(("python", "wanted"), [("3.11", True), ("3.13", True), ("3.14", False), ("3.15", False)])

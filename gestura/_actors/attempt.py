@@ -25,6 +25,7 @@ from gestura._actors.http_reader import read_http
 from gestura._actors.inbox import InboxReceiver, InboxSender, open_inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
+from gestura._actors.read_ahead import ReadAhead
 from gestura._actors.redaction import log_bug, redact
 from gestura._actors.run_stage import run_stage
 from gestura._actors.statistics import ActorStatistics, Counts
@@ -91,6 +92,7 @@ class Attempt:
     _outcome: AttemptOutcome = attrs.field(init=False)
     _endpoint: str = attrs.field(init=False)
     _progress: Progress = attrs.field(factory=Progress, init=False)
+    _read_ahead: ReadAhead = attrs.field(init=False)
     _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _has_greeted: bool = attrs.field(default=False, init=False)
     _read: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -98,6 +100,7 @@ class Attempt:
     def __attrs_post_init__(self) -> None:
         self._endpoint = f"{display_name(self.name)} {urlsplit(self.request.url).path}"
         self._outcome = AttemptOutcome(provider=self.name, settings=self.provider.settings)
+        self._read_ahead = ReadAhead(self.sink.wait_caught_up, self._progress.waits_for_consumer)
 
     async def run(self) -> AttemptOutcome:
         """Ask, and deliver what comes. No failure of the provider or the network is raised.
@@ -113,6 +116,7 @@ class Attempt:
                 nursery.start_soon(self._read_http, send)
                 actors = stage_actors(self.provider, self.limits, raw=self.raw)
                 for place, actor in enumerate(actors, 1):
+                    self._read_ahead.add(receive)
                     next_send: InboxSender[Any]
                     next_receive: InboxReceiver[Any]
                     next_send, next_receive = open_inbox(BATCHES_IN_FLIGHT)
@@ -129,6 +133,7 @@ class Attempt:
                         )
                     )
                     receive = next_receive
+                self._read_ahead.add(receive)
                 nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
                 if isinstance(self.provider, SpeaksWhileWaiting):
                     words = self.provider.waiting_words
@@ -148,7 +153,8 @@ class Attempt:
                     self.request,
                     send,
                     statistics=self.statistics[0],
-                    max_error_body_bytes=self.limits.max_error_body_bytes,
+                    limits=self.limits,
+                    read_ahead=self._read_ahead,
                     on_connect=self._connected,
                     on_response=self._progress.response_began,
                     on_bytes=self._progress.bytes_arrived,
@@ -156,6 +162,8 @@ class Attempt:
                 )
             except TransportError as error:
                 self._fail(Fault(kind=ErrorKind.CONNECTION, message=str(error), should_retry=error.retryable), place=0)
+            except LimitExceeded as error:
+                self._fail(Fault(kind=error.kind, message=str(error)), place=0)
         send.close()  # also where the scope was cancelled before the reader began
         self._read.set()
 

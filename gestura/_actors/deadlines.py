@@ -41,7 +41,6 @@ class Progress:
 
     Args:
         since: when the wait for `awaited` began.
-        consumer_is_slow: the wait is the user's doing, so `idle` stands still.
         connection: set once the connection stands.
         response: set once the head of the response is there.
         heard: when the provider last gave a sign of life, or the user had room for one again.
@@ -49,10 +48,16 @@ class Progress:
 
     since: float = attrs.field(factory=trio.current_time)
     awaited: Awaited = Awaited.CONNECTION
-    consumer_is_slow: bool = False
     connection: trio.Event = attrs.field(factory=trio.Event, init=False)
     response: trio.Event = attrs.field(factory=trio.Event, init=False)
     heard: float = attrs.field(factory=trio.current_time, init=False)
+    _waiting_for_consumer: int = attrs.field(default=0, init=False)
+    """How many actors wait for the user."""
+
+    @property
+    def consumer_is_slow(self) -> bool:
+        """The wait is the user's doing, so `idle` stands still."""
+        return self._waiting_for_consumer > 0
 
     def connected(self) -> None:
         """The connection stands."""
@@ -73,8 +78,8 @@ class Progress:
         self._await(Awaited.NEXT_CONTENT)
 
     def waits_for_consumer(self, waiting: bool) -> None:
-        """The user's channel is full, or has room again: the wait for the provider starts anew then."""
-        self.consumer_is_slow = waiting
+        """An actor waits for the user, or no longer does: the wait for the provider starts anew then."""
+        self._waiting_for_consumer += 1 if waiting else -1
         if not waiting:
             self.since = self.heard = trio.current_time()
 

@@ -47,6 +47,9 @@ class Sink(Protocol):
     def announce(self, chunk: StreamChunk) -> None:
         """Deliver `chunk` by its class without waiting for that here."""
 
+    async def wait_caught_up(self) -> None:
+        """Until no chunk waits for the user."""
+
 
 class Outlet:
     """The user's end of a stream, as senders see it: waits for room, drops what may be dropped, keeps the order.
@@ -62,6 +65,7 @@ class Outlet:
         self._nursery: trio.Nursery | None = None
         self._line: list[trio.Event] = []
         """Who waits for room, in the order in which they came; each is told when it is the first."""
+        self._waiting_for_user = trio.lowlevel.ParkingLot()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -140,6 +144,15 @@ class Outlet:
             self._line.remove(turn)
             if self._line:
                 self._line[0].set()
+
+    async def wait_caught_up(self) -> None:
+        while self._line or self._channel.statistics().current_buffer_used:
+            await self._waiting_for_user.park()
+
+    def caught_up(self) -> None:
+        """The user has taken every chunk, and waits for more."""
+        if self._waiting_for_user:
+            self._waiting_for_user.unpark_all()
 
     @property
     def deepest_queue(self) -> int:

@@ -6,6 +6,7 @@ closes their sockets, and nothing of theirs is ever seen.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import trio
@@ -13,11 +14,17 @@ import trio
 from gestura._actors.forwarder import OnWait, Sink, unheeded
 from gestura._actors.groups import bare_errors
 from gestura.chunks import ProviderEvent, RetryAttempt, Status, StreamChunk, TokenUsageUpdate
+from gestura.errors import LimitExceeded
+from gestura.limits import utf8_size
 
 __all__ = ["RaceSink", "race"]
 
 _NEWS = (Status, TokenUsageUpdate, RetryAttempt, ProviderEvent)
 """Chunks that say nothing of the answer, and so win no race."""
+
+
+EVENT_BYTES = 256
+"""What an event takes beside its characters, so that many small ones count, too."""
 
 
 class _Race:
@@ -37,21 +44,29 @@ class RaceSink:
     Args:
         race: the race.
         sink: where the user is.
+        max_held_bytes: how many bytes of raw events may be held back; more raise `LimitExceeded`.
     """
 
-    def __init__(self, race: _Race, sink: Sink) -> None:
+    def __init__(self, race: _Race, sink: Sink, max_held_bytes: int) -> None:
         self._race = race
         self._sink = sink
-        self._held: list[StreamChunk] = []
+        self._max_held_bytes = max_held_bytes
+        self._held: deque[ProviderEvent] = deque()
+        self._held_bytes = 0
         self.scope = trio.CancelScope()
         self.over = False
 
     def send_nowait(self, chunk: StreamChunk) -> None:
         if self._is_heard(chunk):
+            while self._held:
+                self._sink.send_nowait(self._held[0])
+                self._held.popleft()
             self._sink.send_nowait(chunk)
 
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         if self._is_heard(chunk):
+            while self._held:
+                await self._sink.send(self._held.popleft(), on_wait)
             await self._sink.send(chunk, on_wait)
 
     def _is_heard(self, chunk: StreamChunk) -> bool:
@@ -59,24 +74,36 @@ class RaceSink:
         if self._race.winner is None and not isinstance(chunk, _NEWS):
             self._race.winner = self
             self._race.change()
-            for news in self._held:
-                self._sink.announce(news)
-        if self._race.winner is not self and isinstance(chunk, ProviderEvent):
-            self._held.append(chunk)  # the first event comes before the content that may win with it
+        if self._race.winner is None and isinstance(chunk, ProviderEvent):
+            self._hold(chunk)
         return self._race.winner is self
+
+    def _hold(self, event: ProviderEvent) -> None:
+        """Keep an event that comes before the content that may win with it."""
+        self._held_bytes += EVENT_BYTES + utf8_size(event.event) + utf8_size(event.data)
+        if self._held_bytes > self._max_held_bytes:
+            raise LimitExceeded("what came before the first content", "max_answer_bytes", self._max_held_bytes)
+        self._held.append(event)
 
     def announce(self, chunk: StreamChunk) -> None:
         if self._race.winner is self:
             self._sink.announce(chunk)
 
+    async def wait_caught_up(self) -> None:
+        if self._race.winner is self:
+            await self._sink.wait_caught_up()
 
-async def race(runs: Sequence[Callable[[Sink], Awaitable[bool]]], sink: Sink, hedge_after: float) -> int | None:
+
+async def race(
+    runs: Sequence[Callable[[Sink], Awaitable[bool]]], sink: Sink, hedge_after: float, max_held_bytes: int
+) -> int | None:
     """Start `runs` in turn: the next when the one before has failed, or has said nothing for `hedge_after` seconds.
 
     Args:
         runs: each given its sink; returns whether the next one should be tried.
         sink: where the winner's chunks go.
         hedge_after: seconds.
+        max_held_bytes: how many bytes of raw events each run may hold back; it fails with more.
 
     Returns:
         Which run decided the race, by its position: the one that spoke first, or the one that returned false. `None`
@@ -99,7 +126,7 @@ async def race(runs: Sequence[Callable[[Sink], Awaitable[bool]]], sink: Sink, he
     with bare_errors():
         async with trio.open_nursery() as nursery:
             for position in range(len(runs)):
-                legs.append(RaceSink(contest, sink))
+                legs.append(RaceSink(contest, sink, max_held_bytes))
                 nursery.start_soon(run_leg, position, legs[-1])
                 with trio.move_on_after(hedge_after):
                     while not (settled() or legs[-1].over):

@@ -12,8 +12,10 @@ from typing import Final
 import trio
 
 from gestura._actors.inbox import InboxSender
+from gestura._actors.read_ahead import ReadAhead
 from gestura._actors.statistics import ActorStatistics
-from gestura.errors import TransportError
+from gestura.errors import LimitExceeded, TransportError
+from gestura.limits import Limits
 from gestura.transport import HttpRequest, HttpResponse, Transport
 
 __all__ = ["read_http"]
@@ -29,7 +31,8 @@ async def read_http(
     send: InboxSender[Sequence[bytes]],
     *,
     statistics: ActorStatistics,
-    max_error_body_bytes: int,
+    limits: Limits,
+    read_ahead: ReadAhead,
     on_connect: Callable[[], None],
     on_response: Callable[[], None],
     on_bytes: Callable[[], None],
@@ -44,7 +47,8 @@ async def read_http(
         request: what to ask.
         send: the next actor's inbox, closed at the end.
         statistics: counts to keep.
-        max_error_body_bytes: how much to read of a body that is no stream.
+        limits: how much to read of a body, and of one that is no stream.
+        read_ahead: when to wait for the actors behind and for the user.
         on_connect: called once a connection stands.
         on_response: called once the head of the response is there.
         on_bytes: called with each read of the body, before it is sent on.
@@ -52,29 +56,38 @@ async def read_http(
 
     Raises:
         TransportError: no connection, or it broke.
+        LimitExceeded: the body is too long; what is within the limit was sent on.
     """
     with send:
         async with transport.open(request, on_connect=on_connect) as response:
             on_response()
             refused = not 200 <= response.status < 300  # RFC 9110, section 15.3
             data = b"" if refused else await response.receive_some()
-            if refused or _is_document(request, data):
-                body = await _read_reason(max_error_body_bytes, data, response)
-                on_refusal(response.status, response.headers, body)
-                return
+            blank_so_far = True
             while data:
+                if blank_so_far:
+                    blank_so_far = data.isspace()
+                    if refused := _is_document(request, data):
+                        break
                 on_bytes()
                 statistics.batches += 1
                 statistics.items += len(data)
+                if statistics.items > limits.max_body_bytes:
+                    raise LimitExceeded("the body of the response", "max_body_bytes", limits.max_body_bytes)
                 try:
                     await send.send((data,))
                 except trio.BrokenResourceError:
                     return  # the next actor has stopped, and has said why
+                if read_ahead.is_used_up(len(data)):
+                    await read_ahead.wait()
                 data = await response.receive_some()
+            if refused:
+                body = await _read_reason(limits.max_error_body_bytes, data, response)
+                on_refusal(response.status, response.headers, body)
 
 
 def _is_document(request: HttpRequest, data: bytes) -> bool:
-    """Whether the response is no stream but a page or a JSON document, by its first character.
+    """Whether the response is no stream but a page or a JSON document, by its first character that is no blank.
 
     The content type does not tell: some servers call their event streams JSON, and some call a page an event stream.
     But no event, nor a line of JSON, begins as a page does. Where the request accepts JSON, lines of it are the stream,

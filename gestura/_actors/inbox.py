@@ -46,6 +46,8 @@ class _Inbox(Generic[Item]):
     failure: BaseException | None = attrs.field(default=None, init=False)
     waiting_senders: trio.lowlevel.ParkingLot | None = attrs.field(default=None, init=False)
     """Made when somebody waits: most streams never do."""
+    idle: trio.Event | None = attrs.field(default=None, init=False)
+    """Set, if there is one, when the owner parks, or leaves."""
     sender_closed: bool = attrs.field(default=False, init=False)
     receiver_closed: bool = attrs.field(default=False, init=False)
 
@@ -60,6 +62,12 @@ class _Inbox(Generic[Item]):
         if self.parked_owner is not None:
             trio.lowlevel.reschedule(self.parked_owner)
             self.parked_owner = None
+
+    def tell_idle(self) -> None:
+        """Let whoever waits for it know that the owner has nothing to do."""
+        if self.idle is not None:
+            self.idle.set()
+            self.idle = None
 
     def stop_waiting(self, _raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
         """The owner is cancelled where it is parked."""
@@ -163,6 +171,7 @@ class InboxReceiver(Generic[Item]):
             if inbox.sender_closed or inbox.receiver_closed:
                 raise StopAsyncIteration
             inbox.parked_owner = trio.lowlevel.current_task()
+            inbox.tell_idle()
             await trio.lowlevel.wait_task_rescheduled(inbox.stop_waiting)
 
     def hand_over_to(self, take: Callable[[Item], None], has_room_behind: Callable[[], bool] | None = None) -> None:
@@ -192,3 +201,11 @@ class InboxReceiver(Generic[Item]):
         if inbox.waiting_senders is not None:
             inbox.waiting_senders.unpark_all()
         inbox.wake_owner()
+        inbox.tell_idle()
+
+    async def wait_idle(self) -> None:
+        """Until the owner is parked on the empty inbox, or has closed it. No checkpoint where it is."""
+        inbox = self._inbox
+        while inbox.parked_owner is None and not inbox.receiver_closed:
+            inbox.idle = inbox.idle or trio.Event()
+            await inbox.idle.wait()

@@ -76,7 +76,8 @@ class AttemptOutcome:
             What to show of it: new token counts, and nothing else.
         """
         match delta:
-            case Usage(usage):
+            case Usage(told):
+                usage = told.without_impossible()
                 before, self._counts = self._counts, self._counts.updated(usage) if self._counts else usage
                 if self.usage is not None and self._counts != before:
                     return _update(self.usage, self.settings)

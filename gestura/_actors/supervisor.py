@@ -133,7 +133,7 @@ class Supervisor:
             return verdicts[position] is Verdict.NEXT_PROVIDER
 
         legs = [partial(leg, position) for position in range(len(runs))]
-        position = await race(legs, self.outlet, self.config.hedge_after)
+        position = await race(legs, self.outlet, self.config.hedge_after, self.config.limits.max_answer_bytes)
         if position is None:
             return len(runs) - 1, Verdict.NEXT_PROVIDER
         winner = runs[position]

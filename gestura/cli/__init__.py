@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -30,6 +31,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends even a wait for the terminal
             click.echo(err=True)  # the line with ^C ends here
             context.exit(INTERRUPTED)
         except BrokenPipeError:

@@ -68,7 +68,8 @@ class JsonLines:
     column: None = attrs.field(default=None, init=False)
 
     def feed(self, chunk: StreamChunk) -> str:
-        return json.dumps({**to_json(chunk), **self.extra}) + "\n"
+        line = json.dumps({**to_json(chunk), **self.extra})
+        return line.replace("\x7f", "\\u007f") + "\n"  # the one control character that JSON leaves as it is
 
 
 @attrs.define

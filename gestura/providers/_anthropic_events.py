@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from gestura.providers._decoding import TokenCount
+
 __all__ = ["Block", "Counts", "Event", "EventDelta", "Message", "OutputDetails"]
 
 
@@ -45,14 +47,14 @@ class EventDelta(msgspec.Struct, gc=False):
 
 
 class OutputDetails(msgspec.Struct, gc=False):
-    thinking_tokens: int | None = None
+    thinking_tokens: TokenCount | None = None
 
 
 class Counts(msgspec.Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: TokenCount | None = None
+    output_tokens: TokenCount | None = None
+    cache_read_input_tokens: TokenCount | None = None
+    cache_creation_input_tokens: TokenCount | None = None
     output_tokens_details: OutputDetails | None = None
 
 

@@ -11,18 +11,23 @@ import json
 import types
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from gestura.errors import ProtocolError
 from gestura.stages.deltas import Delta, Frame
+from gestura.usage import MOST_TOKENS
 
-__all__ = ["FrameDecoder", "WireDecoder"]
+__all__ = ["FrameDecoder", "TokenCount", "WireDecoder"]
 
 Event = TypeVar("Event", bound=msgspec.Struct)
 
 _UNFIT: Any = object()
+
+TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+"""A count of tokens, as the fields of events declare it: what can't be one is passed over like a value of a wrong type.
+"""
 
 
 class InputCutOff(Exception):

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from gestura.chunks import Refusal, Text, Thinking
+from gestura.providers._decoding import TokenCount
 
 __all__ = [
     "NOT_SHOWN",
@@ -78,22 +79,22 @@ class Item(msgspec.Struct, gc=False):
 class InputDetails(msgspec.Struct, gc=False):
     """What the input tokens are made of."""
 
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: TokenCount | None = None
+    cache_write_tokens: TokenCount | None = None
 
 
 class OutputDetails(msgspec.Struct, gc=False):
     """What the output tokens are made of."""
 
-    reasoning_tokens: int | None = None
+    reasoning_tokens: TokenCount | None = None
 
 
 class ResponseUsage(msgspec.Struct, gc=False):
     """Token counts."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
+    input_tokens: TokenCount | None = None
+    output_tokens: TokenCount | None = None
+    total_tokens: TokenCount | None = None
     input_tokens_details: InputDetails | None = None
     output_tokens_details: OutputDetails | None = None
 

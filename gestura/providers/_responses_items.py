@@ -67,6 +67,7 @@ class Call:
     number: int
     aliases: Aliases
     name: str | None = None
+    told: bool = False
     id_told: bool = False
     name_told: bool = False
     has_arguments: bool = False

@@ -30,7 +30,7 @@ from gestura.providers._decoding import FrameDecoder, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
 from gestura.stages.deltas import (
     Anomaly,
     Delta,
@@ -42,6 +42,7 @@ from gestura.stages.deltas import (
     ToolCallFragment,
     Usage,
 )
+from gestura.stages.json_limits import JsonLimits
 from gestura.stages.sse import SseFramer
 from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
@@ -99,7 +100,7 @@ class AnthropicMessages:
         return HttpRequest(url=url, headers=headers, body=encoded(request_body(request, settings)))
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
-        return SseFramer(limits)
+        return fuse(SseFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return AnthropicDecoder()

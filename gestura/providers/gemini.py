@@ -21,13 +21,13 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.errors import ConfigError, ErrorKind, Fault
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, WireDecoder
+from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._gemini_body import WIRE, request_body
 from gestura.providers._gemini_framing import GeminiFramer
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
 from gestura.stages.deltas import (
     Anomaly,
     Delta,
@@ -39,6 +39,7 @@ from gestura.stages.deltas import (
     ToolCallFragment,
     Usage,
 )
+from gestura.stages.json_limits import JsonLimits
 from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
 
@@ -93,7 +94,7 @@ class Gemini:
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
-        return GeminiFramer(limits)
+        return fuse(GeminiFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return GeminiDecoder()
@@ -154,12 +155,12 @@ class _Candidate(msgspec.Struct, gc=False, rename="camel"):
 
 
 class _Counts(msgspec.Struct, gc=False, rename="camel"):
-    prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    total_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
+    prompt_token_count: TokenCount | None = None
+    candidates_token_count: TokenCount | None = None
+    total_token_count: TokenCount | None = None
+    cached_content_token_count: TokenCount | None = None
+    thoughts_token_count: TokenCount | None = None
+    tool_use_prompt_token_count: TokenCount | None = None
 
 
 class _PromptFeedback(msgspec.Struct, gc=False, rename="camel"):

@@ -24,14 +24,15 @@ from gestura.chunks import FinishReason, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, WireDecoder
+from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._ollama_body import ollama_body
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.providers.waiting import WaitingWords
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
 from gestura.stages.deltas import Anomaly, Delta, Finish, Frame, ModelName, Oddity, Terminal, ToolCallFragment, Usage
+from gestura.stages.json_limits import JsonLimits
 from gestura.stages.ndjson import NdjsonFramer
 from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
@@ -99,7 +100,7 @@ class Ollama:
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
-        return NdjsonFramer(limits)
+        return fuse(NdjsonFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return OllamaDecoder(self.make_id)
@@ -175,8 +176,8 @@ class _Event(msgspec.Struct, gc=False):
     message: _Message | None = None
     done: bool | None = None
     done_reason: str | None = None
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
+    prompt_eval_count: TokenCount | None = None
+    eval_count: TokenCount | None = None
     error: dict[str, Any] | str | None = None
 
 

@@ -24,13 +24,13 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.errors import ProtocolError
 from gestura.limits import Limits
-from gestura.providers._decoding import FrameDecoder, WireDecoder
+from gestura.providers._decoding import FrameDecoder, TokenCount, WireDecoder
 from gestura.providers._encoding import encoded
 from gestura.providers._openai_chat_body import chat_body
 from gestura.providers._reasoning_details import EntryReader, shown_text
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
 from gestura.stages.deltas import (
     Anomaly,
     Delta,
@@ -42,6 +42,7 @@ from gestura.stages.deltas import (
     ToolCallFragment,
     Usage,
 )
+from gestura.stages.json_limits import JsonLimits
 from gestura.stages.sse import SseFramer
 from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
@@ -94,7 +95,7 @@ class OpenAIChat:
         return HttpRequest(url=url, headers=headers, body=encoded(chat_body(request, settings.model, settings.dialect)))
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
-        return SseFramer(limits)
+        return fuse(SseFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return ChatDecoder()
@@ -121,23 +122,23 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: TokenCount | None = None
+    cache_write_tokens: TokenCount | None = None
 
 
 class _CompletionDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: TokenCount | None = None
 
 
 class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: TokenCount | None = None
+    completion_tokens: TokenCount | None = None
+    total_tokens: TokenCount | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
-    cached_tokens: int | None = None  # Together, Moonshot
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
-    reasoning_tokens: int | None = None  # GitHub Copilot
+    cached_tokens: TokenCount | None = None  # Together, Moonshot
+    prompt_cache_hit_tokens: TokenCount | None = None  # DeepSeek
+    reasoning_tokens: TokenCount | None = None  # GitHub Copilot
 
 
 class _Choice(msgspec.Struct, gc=False):

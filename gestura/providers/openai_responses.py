@@ -37,7 +37,7 @@ from gestura.providers._responses_events import (
 from gestura.providers._responses_items import Aliases, Call, CallDirectory, ToldParts
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
-from gestura.stages import Stage
+from gestura.stages import Stage, fuse
 from gestura.stages.deltas import (
     Anomaly,
     Delta,
@@ -49,6 +49,7 @@ from gestura.stages.deltas import (
     ToolCallFragment,
     Usage,
 )
+from gestura.stages.json_limits import JsonLimits
 from gestura.stages.sse import SseFramer
 from gestura.transport import HttpRequest
 from gestura.usage import TokenUsage
@@ -91,7 +92,7 @@ class OpenAIResponses:
         )
 
     def framing(self, limits: Limits) -> Stage[bytes, Frame]:
-        return SseFramer(limits)
+        return fuse(SseFramer(limits), JsonLimits(limits))
 
     def decoder(self) -> Stage[Frame, Delta]:
         return ResponsesDecoder()
@@ -263,8 +264,10 @@ class ResponsesDecoder(WireDecoder):
         if call.name and not call.name_told and (call.id_told or last):
             fragment.name = call.name
             call.name_told = True
-        if fragment != ToolCallFragment(index=call.number):
+        # A new call is told even if nothing is known of it: who reads the fragments counts the calls, and bounds them.
+        if not call.told or fragment != ToolCallFragment(index=call.number):
             out.append(fragment)
+        call.told = True
         call.has_arguments = call.has_arguments or bool(arguments)
         call.complete = complete
 

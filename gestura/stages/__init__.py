@@ -11,7 +11,6 @@ before; it is not fed again, but what is behind it is closed as usual. Any other
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any, Generic, Protocol, TypeVar
 
 from gestura.errors import ProtocolError
@@ -33,46 +32,51 @@ class Stage(Protocol, Generic[In, Out]):
 
 
 def fuse(first: Stage[Any, Any], *others: Stage[Any, Any]) -> Stage[Any, Any]:
-    """Neighbouring stages as one: the same output for the same input, in one actor instead of several."""
-    return reduce(_Fused, others, first)
+    """Neighbouring stages as one: the same output for the same input, in one actor instead of several.
+
+    Of several failures the one met furthest along is raised, as a live stream tells it: what is there was read first.
+    One that a stage meets only when it is closed follows from what ended the input.
+    """
+    return _Fused((first, *others)) if others else first
 
 
 class _Fused:
-    """Two stages as one. Where the first fails, the second is still given what the first had made, and closed."""
+    """Stages as one. Where one fails, those behind it are still given what it had made, and closed."""
 
-    def __init__(self, first: Stage[Any, Any], second: Stage[Any, Any]) -> None:
-        self._first = first
-        self._second = second
+    def __init__(self, stages: Sequence[Stage[Any, Any]]) -> None:
+        self._stages: list[Stage[Any, Any]] = []
+        for stage in stages:
+            self._stages += stage._stages if isinstance(stage, _Fused) else [stage]  # noqa: SLF001  # its own class
 
     def feed(self, batch: Sequence[Any]) -> Sequence[Any]:
-        try:
-            made = self._first.feed(batch)
-        except ProtocolError as error:
-            self._follow(error)
-            raise
-        return self._second.feed(made) if made else ()
+        for place, stage in enumerate(self._stages):
+            try:
+                batch = stage.feed(batch)
+            except ProtocolError as error:
+                return self._finish(place + 1, error.made, error)
+            if not batch:
+                return ()
+        return batch
 
     def close(self) -> Sequence[Any]:
-        try:
-            made = self._first.close()
-        except ProtocolError as error:
-            self._follow(error)
-            raise
-        return self._finish(made)
+        return self._finish(0, (), None)
 
-    def _finish(self, last: Sequence[Any]) -> Sequence[Any]:
-        """The second stage's last words: what it makes of `last`, and what it held back."""
-        out = [*self._second.feed(last)] if last else []
-        try:
-            out += self._second.close()
-        except ProtocolError as error:
-            error.made = (*out, *error.made)
-            raise
-        return out
-
-    def _follow(self, error: ProtocolError) -> None:
-        """Put what comes of `error.made` in its place. A second failure is a consequence: the first is the one told."""
-        try:
-            error.made = self._finish(error.made)
-        except ProtocolError as consequence:
-            error.made = consequence.made
+    def _finish(self, place: int, made: Sequence[Any], failure: ProtocolError | None) -> Sequence[Any]:
+        """Give the stages from `place` on what is left, and close them, each with what the one before it had made."""
+        for stage in self._stages[place:]:
+            out: list[Any] = []
+            try:
+                out += stage.feed(made) if made else ()
+            except ProtocolError as error:
+                failure, made = error, error.made
+                continue
+            try:
+                out += stage.close()
+            except ProtocolError as error:
+                failure = failure or error
+                out += error.made
+            made = out
+        if failure is not None:
+            failure.made = made
+            raise failure
+        return made

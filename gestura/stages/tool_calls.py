@@ -21,7 +21,7 @@ import attrs
 
 from gestura.chunks import FinishReason, Signature, ToolCallArgs, ToolCallEnd, ToolCallStart
 from gestura.errors import Fault, LimitExceeded, ProtocolError
-from gestura.limits import Limits
+from gestura.limits import Limits, utf8_size
 from gestura.stages.deltas import Anomaly, Delta, Finish, Oddity, Piece, Terminal, ToolCallFragment
 
 __all__ = ["ToolCallAssembler"]
@@ -39,11 +39,11 @@ class _Call:
     id: str | None = None
     named: bool = False
     size: int = 0
-    """Characters of arguments so far, gone out or waiting."""
+    """Bytes of arguments so far, gone out or waiting."""
     complete: bool = False
     seal: tuple[str, str | None] | None = None
     waiting: int = 0
-    """Characters that wait."""
+    """Bytes that wait."""
     # As bytes: kept apart, as a list or by `io.StringIO`, pieces of one character would take sixty times their size.
     _name: bytearray = attrs.field(factory=bytearray)
     _arguments: bytearray = attrs.field(factory=bytearray)
@@ -57,10 +57,11 @@ class _Call:
         """Keep a piece of the name and of the arguments. A piece that is the whole name so far is a repetition."""
         if name and not self.name_is_complete and (piece := _encoded(name)) != self._name:
             self._name += piece
-            self.waiting += len(name)
+            self.waiting += len(piece)
             self.named = self.named or bool(name.strip())
-        self._arguments += _encoded(arguments)
-        self.waiting += len(arguments)
+        piece = _encoded(arguments)
+        self._arguments += piece
+        self.waiting += len(piece)
 
     def release(self) -> tuple[str, str]:
         """The name and the arguments so far, which no longer wait."""
@@ -122,7 +123,7 @@ class _Directory:
         if provider_id and call.provider_id is None:
             call.provider_id = provider_id
             self._by_id[None, provider_id] = self._by_id[call.index, provider_id] = call
-            self.id_size += len(provider_id)
+            self.id_size += utf8_size(provider_id)
 
 
 class ToolCallAssembler:
@@ -139,7 +140,7 @@ class ToolCallAssembler:
 
     Args:
         limits: `max_tool_calls` bounds the calls, nameless ones included; `max_tool_argument_bytes` bounds the
-            arguments of each call and, over all calls, what waits (names and arguments) and their ids, in characters.
+            arguments of each call and, over all calls, what waits (names and arguments) and their ids.
     """
 
     def __init__(self, limits: Limits = _DEFAULTS) -> None:
@@ -212,7 +213,8 @@ class ToolCallAssembler:
             out.append(Anomaly(Oddity.LATE_TOOL_CALL_FRAGMENT))
             return
         limit = self._limits.max_tool_argument_bytes
-        if call.size + len(fragment.arguments) > limit:
+        size = call.size + utf8_size(fragment.arguments)
+        if size > limit:
             raise LimitExceeded("the arguments of a tool call", "max_tool_argument_bytes", limit)
         if call.id is None:
             self._waiting -= call.waiting
@@ -220,7 +222,7 @@ class ToolCallAssembler:
             self._waiting += call.waiting
         elif fragment.arguments:
             out.append(ToolCallArgs(call.id, fragment.arguments))
-        call.size += len(fragment.arguments)
+        call.size = size
         call.complete = fragment.complete
         if fragment.signature:
             call.seal = (fragment.signature, fragment.sealed_by)

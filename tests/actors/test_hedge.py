@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from gestura import (
     Cancelled,
     ContextOverflow,
     Done,
+    Error,
     ErrorKind,
     FinishReason,
+    Limits,
     ProviderEvent,
     RetryPolicy,
     Status,
@@ -281,6 +284,37 @@ async def test_the_winner_s_raw_events_are_all_seen(autojump_clock: MockClock) -
     assert isinstance(got[0][1], ProviderEvent)
 
 
+async def test_any_number_of_raw_events_before_the_first_word_is_seen(autojump_clock: MockClock) -> None:
+    """Also more of them than may wait for the user, in their order, before the content."""
+    openings = [event(choices=[], id=number) for number in range(600)]
+    play = Play(a=answers(Hang()), b=answers(*openings, Wait(1.0), ANSWER))
+    async with open_play(play, hedge_after=2.0) as client:
+        got = [chunk for _, chunk in await read(client, raw=True)]
+    numbers = [json.loads(chunk.data)["id"] for chunk in got[:600]]
+
+    assert list(range(600)) == numbers
+    assert isinstance(got[-1], Done)
+
+
+async def test_a_leg_that_only_shows_raw_events_comes_to_a_limit(autojump_clock: MockClock) -> None:
+    """What it holds back is bounded like an answer; it has failed then, and the others go on."""
+    noise = [event(choices=[], noise="x" * 1000)] * 100
+    play = Play(a=answers(*noise, Hang()), b=answers(Wait(5.0), ANSWER))
+    async with open_play(play, hedge_after=2.0, limits=Limits(max_answer_bytes=50_000)) as client:
+        got = [chunk for _, chunk in await read(client, raw=True)]
+
+    assert isinstance(got[-1], Done)
+    assert "b" == got[-1].provider
+
+    play = Play(a=answers(*noise, Hang()), b=answers(*noise, Hang()))
+    async with open_play(play, hedge_after=2.0, limits=Limits(max_answer_bytes=50_000)) as client:
+        *_, (_, ending) = await read(client, raw=True)
+
+    assert isinstance(ending, Error)
+    assert ErrorKind.LIMIT is ending.kind
+    assert "what came before the first content exceeds 50,000 (max_answer_bytes)" in ending.message
+
+
 async def test_a_crash_in_a_leg_leaves_bare(autojump_clock: MockClock) -> None:
     """A bug is one exception, whatever nurseries it passed through."""
 
@@ -288,4 +322,4 @@ async def test_a_crash_in_a_leg_leaves_bare(autojump_clock: MockClock) -> None:
         raise KeyError("a bug")
 
     with pytest.raises(KeyError):
-        await race([crash], None, 1.0)
+        await race([crash], None, 1.0, 1000)

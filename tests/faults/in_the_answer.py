@@ -137,7 +137,19 @@ BEFORE_CONTENT = [
     ),
     hopeless("an event that is no JSON", body(b"data: {oops\n\n"), ErrorKind.PROTOCOL),
     hopeless("an event that is no object", body(b"data: [1]\n\n"), ErrorKind.PROTOCOL),
-    hopeless("an event nested a hundred thousand deep", body(b"data: " + b"[" * 100_000 + b"\n\n"), ErrorKind.PROTOCOL),
+    hopeless("an event nested a hundred thousand deep", body(b"data: " + b"[" * 100_000 + b"\n\n"), ErrorKind.LIMIT),
+    hopeless(
+        "an event of more parts than `max_json_parts`",
+        body(b'data: {"x":[' + b"{}," * 1000 + b"{}]}\n\n"),
+        ErrorKind.LIMIT,
+        limits=Limits(max_json_parts=1000),
+    ),
+    hopeless(
+        "a body longer than `max_body_bytes`",
+        body(b": ping\n" * 1000),
+        ErrorKind.LIMIT,
+        limits=Limits(max_body_bytes=1000),
+    ),
     hopeless(
         "a line longer than `max_frame_bytes`",
         body(b"data: " + b"x" * 2000),

@@ -619,7 +619,7 @@ def test_an_answer_that_reached_its_limit_is_no_overflow():
         (completed(usage=USED | {"input_tokens_details": [1]}), [STRANGE, Usage(TokenUsage(**TOLD))]),
         (completed(model=5), [STRANGE]),
         (event("completed", response=[1]), [STRANGE]),
-        (begun(call_id=7), [STRANGE]),
+        (begun(call_id=7), [STRANGE, ToolCallFragment(index=0)]),
         (
             ended(arguments=[1]),
             [STRANGE, ToolCallFragment(index=0, id="call_0", name="f", complete=True)],
