@@ -26,8 +26,8 @@ from gestura.transport._aiohttp_session import SLICE_BYTES, Session
 __all__ = ["CLOSE_SECONDS", "AiohttpTransport", "Post"]
 
 CLOSE_SECONDS: Final = 10.0
-"""How long to wait for a cancelled request to be over. It takes milliseconds; this guards against a bug, and has room for
-a machine that is too busy to run us."""
+"""How long to wait for a cancelled request to be over. It takes milliseconds; this guards against a bug, and leaves time
+for a machine that is busy."""
 
 ACKNOWLEDGE_BYTES: Final = SLICE_BYTES // 2
 
