@@ -6,9 +6,11 @@ The layers, each importing only what stands to its right: `cli`, `simulator` →
 """
 
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
+from gestura._agent.run import AgentRun
 from gestura._client import Client, open_client
 from gestura._stream import ChunkStream
-from gestura.answer import Answer
+from gestura.agent_options import Compact, Confirm, Denied, RunLimits
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chat_dialect import ChatDialect
 from gestura.chunk_json import from_json, to_json
@@ -17,19 +19,26 @@ from gestura.chunks import __all__ as _chunk_names
 from gestura.config import AfterOutput, ProviderSettings, RetryPolicy, StreamingConfig, Timeouts
 from gestura.config_file import load_config
 from gestura.conversation import Request
+from gestura.conversation_json import messages_from_json, messages_to_json
 from gestura.delivery import Delivery
 from gestura.errors import (
     ConfigError,
     ErrorKind,
     GesturaError,
     InternalError,
+    InvalidValue,
     LimitExceeded,
     ProtocolError,
     StreamFailed,
     TransportError,
+    Unfit,
+    UnfitAnswer,
 )
+from gestura.json_schema import schema_of
 from gestura.limits import Limits
 from gestura.messages import Message, Role, assistant, tool_result, user
+from gestura.object_stream import ObjectStream
+from gestura.partial_json import PartialJson
 from gestura.parts import (
     DocumentPart,
     ImagePart,
@@ -43,36 +52,50 @@ from gestura.parts import (
 )
 from gestura.pricing import context_window, estimate_cost
 from gestura.request_options import NamedTool, ResponseFormat, Sampling, Tool
+from gestura.response_formats import response_format
 from gestura.stages.think_tags import split_think_blocks
+from gestura.tool_schemas import ProviderToolSchemas
+from gestura.tools import FunctionTool, tool
 from gestura.usage import TokenParts, TokenUsage, TokenUsageStatus
 
 __all__ = [
     *_chunk_names,
     "ActorStatistics",
     "AfterOutput",
+    "AgentRun",
     "Answer",
     "CancellationToken",
     "ChatDialect",
     "ChunkStream",
     "Client",
+    "Compact",
     "ConfigError",
+    "Confirm",
     "Delivery",
+    "Denied",
     "DocumentPart",
     "ErrorKind",
+    "FunctionTool",
     "GesturaError",
     "ImagePart",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "Limits",
     "Message",
     "NamedTool",
+    "ObjectStream",
+    "ParsedAnswer",
+    "PartialJson",
     "ProtocolError",
     "ProviderSettings",
+    "ProviderToolSchemas",
     "RefusalPart",
     "Request",
     "ResponseFormat",
     "RetryPolicy",
     "Role",
+    "RunLimits",
     "Sampling",
     "StreamFailed",
     "StreamStatistics",
@@ -87,16 +110,23 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "TransportError",
+    "Unfit",
+    "UnfitAnswer",
     "assistant",
     "context_window",
     "document",
     "estimate_cost",
     "from_json",
     "image",
+    "messages_from_json",
+    "messages_to_json",
     "load_config",
     "open_client",
+    "response_format",
+    "schema_of",
     "split_think_blocks",
     "to_json",
+    "tool",
     "tool_result",
     "user",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Final, TypeVar, overload
 
 import trio
 
@@ -18,19 +20,27 @@ from gestura._actors.observed import ObservedOutlet, observed
 from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
+from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
-from gestura.answer import Answer
+from gestura.agent_options import Compact, Confirm, RunLimits
+from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.conversation import Prompt, Request, continuation
+from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.request_options import ResponseFormat
+from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
 
 __all__ = ["Client", "open_client"]
+
+T = TypeVar("T")
+
+DEFAULT_LIMITS: Final = RunLimits()
 
 
 class Client:
@@ -57,6 +67,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
         record: str | Path | None = None,
     ) -> AsyncIterator[ChunkStream]:
@@ -70,12 +81,14 @@ class Client:
             provider: which of the configured providers to ask; the primary one unless told.
             model: which model to ask; the provider's configured one unless told.
             token: cancels or pauses the stream, from any task or thread.
+            response_format: the shape that the answer shall have, as JSON: a class, a JSON Schema, or a
+                `ResponseFormat`; the request's own unless told. `ChunkStream.objects` reads such an answer.
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
             record: write what passes over the wire to this file, with its timing and without secrets; see
                 `gestura.recording`.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
             OSError: the recording can't be written.
 
         Example:
@@ -88,7 +101,7 @@ class Client:
         send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
         counts = Counts()
         supervisor = Supervisor(
-            request=Request.of(prompt),
+            request=Request.of(prompt, response_format=response_format),
             names=list(dict.fromkeys((name, *self._config.fallback))),
             config=self._config.with_model(name, model) if model else self._config,
             providers=self._providers,
@@ -126,6 +139,8 @@ class Client:
         Raises:
             ConfigError: `paused` holds no request; one that a stream ended with does.
         """
+        if paused.tool_results is not None:
+            raise ConfigError("paused.tool_results: an agent's turn goes on with Client.run(paused, …)")
         if paused.request is None:
             raise ConfigError("paused.request: missing; resume the Paused chunk that a stream ended with")
         request = continuation(paused.request, paused.partial)
@@ -139,22 +154,135 @@ class Client:
             self._guards[name] = Guard(self._config.providers.get(name), trio.current_time())
         return self._guards[name]
 
+    @overload
     async def ask(
         self,
         prompt: Prompt,
         *,
+        response_format: None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> Answer: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: type[T],
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[T]: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: Mapping[str, Any] | ResponseFormat,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+    ) -> ParsedAnswer[dict[str, Any]]: ...
+
+    async def ask(
+        self,
+        prompt: Prompt,
+        *,
+        response_format: ResponseShape | None = None,
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
     ) -> Answer:
         """Ask, and wait for the whole answer. The arguments are those of `stream`.
 
+        Args:
+            prompt: as in `stream`.
+            response_format: what the answer shall be: the class of `answer.value`, or a JSON Schema, for a dict. (A
+                request's own format is not looked at here; `Answer.parse` makes a value of the answer.)
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
             StreamFailed: there is no whole answer; `ending` tells why.
+            UnfitAnswer: the answer is whole, and not what `response_format` says; `why` tells the reason.
         """
-        async with self.stream(prompt, provider=provider, model=model, token=token) as chunks:
-            return await chunks.collect()
+        async with self.stream(
+            prompt, provider=provider, model=model, token=token, response_format=response_format
+        ) as chunks:
+            answer = await chunks.collect()
+        match response_format:
+            case None:
+                return answer
+            case Mapping() | ResponseFormat():
+                return answer.parsed(dict[str, Any])
+            case _:
+                return answer.parsed(response_format)
+
+    @asynccontextmanager
+    async def run(
+        self,
+        prompt: Prompt | Paused,
+        *,
+        tools: ToolSource = (),
+        limits: RunLimits = DEFAULT_LIMITS,
+        confirm: Confirm | None = None,
+        compact: Compact | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        token: CancellationToken | None = None,
+        raw: bool = False,
+    ) -> AsyncIterator[AgentRun]:
+        """Let the model work with tools until it is done: its answers and the work of the tools, as one stream.
+
+        Each answer begins with an `AgentLoopIteration` and is complete with a `StepDone`. The calls of an answer are
+        run side by side, and each leads to a `ToolCallResult` or a `ToolBlocked`. A tool that fails, takes too long or
+        is called wrongly gives the model an error to read. The one ending has the usage of all answers.
+
+        Leaving the block, cancelling and pausing stop running tools, too; see `tool` for those in threads. A turn that
+        was paused goes on with `run(paused, …)`, where calls that have no result yet are run (again, if they had
+        begun).
+
+        Args:
+            prompt: a string, a list of messages, a `Request`, or the `Paused` that a turn ended with.
+            tools: each a function, with or without `@tool`, or a `Tool`; beside those of the request, and instead of
+                those of the same name. A call of a plain `Tool` ends the turn, and its result is yours to give.
+            limits: how far the turn may go.
+            confirm: is asked before each call of a tool with `confirm=True`.
+            compact: is given a request that is longer than the context window, and gives a shorter one, which is asked
+                once; without it, or where that is too long as well, the turn ends with `ContextOverflow`.
+            provider: as in `stream`.
+            model: as in `stream`.
+            token: as in `stream`.
+            raw: as in `stream`.
+
+        Raises:
+            ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
+
+        Example:
+            async with client.run("Shall I need an umbrella in Oslo?", tools=[get_weather]) as run:
+                async for chunk in run:
+                    ...
+            history += run.messages
+        """
+        if isinstance(prompt, Paused) and provider in (None, prompt.provider):
+            provider, model = prompt.provider, model or prompt.model
+        async with open_run(
+            prompt,
+            ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw),
+            tools=as_tools(tools),
+            limits=limits,
+            confirm=confirm,
+            compact=compact,
+            token=token,
+            provider=provider or self._config.primary,
+            model=model,
+        ) as run:
+            yield run
 
     async def stream_into(
         self,
@@ -164,6 +292,7 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        response_format: ResponseShape | None = None,
         raw: bool = False,
     ) -> None:
         """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
@@ -176,13 +305,16 @@ class Client:
             provider: as in `stream`.
             model: as in `stream`.
             token: as in `stream`.
+            response_format: as in `stream`.
             raw: as in `stream`.
 
         Raises:
-            ConfigError: the prompt is empty or none.
+            ConfigError: the prompt is empty or none, or the format can be none.
         """
         with send:
-            async with self.stream(prompt, provider=provider, model=model, token=token, raw=raw) as chunks:
+            async with self.stream(
+                prompt, provider=provider, model=model, token=token, response_format=response_format, raw=raw
+            ) as chunks:
                 async for chunk in chunks:
                     try:
                         await send.send(chunk)

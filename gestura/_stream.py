@@ -6,21 +6,40 @@ exactly once, after the last chunk.
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Protocol, TypeVar, get_args
 
 import trio
 
+from gestura._actors.forwarder import Outlet
 from gestura._actors.statistics import StreamStatistics
-from gestura._actors.supervisor import Supervisor
 from gestura.answer import Answer, Transcript
 from gestura.chunks import Ending, StreamChunk
+from gestura.messages import Message
+from gestura.object_stream import ObjectStream
 
 __all__ = ["CHUNKS_TO_THE_USER", "ChunkStream"]
+
+T = TypeVar("T")
 
 CHUNKS_TO_THE_USER = 256
 """Chunks that may wait for the user. When as many do, the pipeline stops reading from the socket."""
 
 _ENDINGS = get_args(Ending)
+
+
+class Source(Protocol):
+    """What makes the chunks of a stream, and knows how it ended."""
+
+    @property
+    def ending(self) -> Ending | None:
+        """The last chunk, once it is known; the outlet is closed then."""
+
+    @property
+    def outlet(self) -> Outlet:
+        """Where chunks go in."""
+
+    def statistics(self) -> StreamStatistics:
+        """What the stream did so far, or in the end."""
 
 
 class ChunkStream:
@@ -29,9 +48,9 @@ class ChunkStream:
     Iterating never raises for a failed answer. One task at a time may iterate.
     """
 
-    def __init__(self, receive: trio.MemoryReceiveChannel[StreamChunk], supervisor: Supervisor) -> None:
+    def __init__(self, receive: trio.MemoryReceiveChannel[StreamChunk], source: Source) -> None:
         self._receive = receive
-        self._supervisor = supervisor
+        self._source = source
         self._ending: Ending | None = None
 
     def __aiter__(self) -> ChunkStream:
@@ -56,9 +75,9 @@ class ChunkStream:
 
     async def _end(self) -> StreamChunk:
         await trio.lowlevel.checkpoint()
-        if self._ending is not None or self._supervisor.ending is None:
+        if self._ending is not None or self._source.ending is None:
             raise StopAsyncIteration
-        self._ending = self._supervisor.ending
+        self._ending = self._source.ending
         return self._ending
 
     @property
@@ -79,7 +98,7 @@ class ChunkStream:
         """
         if isinstance(chunk, _ENDINGS):
             raise ValueError(f"{type(chunk).__name__} ends a stream; only the stream itself can")  # noqa: TRY004
-        await self._supervisor.outlet.send(chunk)
+        await self._source.outlet.send(chunk)
 
     async def collect(self) -> Answer:
         """The rest of the stream as one answer.
@@ -92,6 +111,15 @@ class ChunkStream:
             transcript.add(chunk)
         return transcript.answer(self._ending)
 
+    def objects(self, type_: type[T], *, begun: Message | None = None) -> ObjectStream[T]:
+        """The rest of the stream as one object that grows, for streams that were asked for with a `response_format`.
+
+        Args:
+            type_: the class that was the format; `dict[str, Any]` where that was a JSON Schema.
+            begun: what an earlier stream had shown, where this one resumes it: `Paused.partial`.
+        """
+        return ObjectStream(self, type_, begun=begun)
+
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""
-        return self._supervisor.statistics()
+        return self._source.statistics()

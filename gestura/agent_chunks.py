@@ -71,13 +71,14 @@ class Narration:
 
 @attrs.frozen
 class ToolCallResult:
-    """What a tool gave back. `duration_ms` is wall time in milliseconds."""
+    """What a tool gave back. `duration_ms` is wall time in milliseconds, `id` that of the call, where there was one."""
 
     delivery: ClassVar = Delivery.LOSSLESS
     name: str
     success: bool
     output: str
     duration_ms: int
+    id: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -95,11 +96,12 @@ class ToolConfirmationRequired:
 
 @attrs.frozen
 class ToolBlocked:
-    """A tool was not run."""
+    """A tool was not run, for it was not allowed. `id` is that of the call, where there was one."""
 
     delivery: ClassVar = Delivery.LOSSLESS
     tool_name: str
     reason: str
+    id: str | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import attrs
 
@@ -13,6 +13,7 @@ from gestura.chunks import (
     Done,
     Ending,
     Error,
+    FinishReason,
     Paused,
     Refusal,
     RetryAttempt,
@@ -24,11 +25,15 @@ from gestura.chunks import (
     ToolCallEnd,
     ToolCallStart,
 )
-from gestura.errors import InternalError, StreamFailed
+from gestura.errors import InternalError, InvalidValue, StreamFailed, Unfit, UnfitAnswer
 from gestura.messages import Message, Role
+from gestura.partial_json import PartialJson
 from gestura.parts import Part, RefusalPart, TextPart, ThinkingPart, ToolCall
+from gestura.structuring import structure
 
-__all__ = ["Answer", "Transcript", "collect"]
+__all__ = ["Answer", "ParsedAnswer", "Transcript", "collect"]
+
+T = TypeVar("T")
 
 _ENDINGS: Final = (Done, Cancelled, Paused, Error, ContextOverflow)
 
@@ -47,6 +52,51 @@ class Answer(Message):
 
     def __str__(self) -> str:
         return self.text
+
+    def parse(self, type_: type[T]) -> T:
+        """The text, which is JSON, as an instance of a type.
+
+        Args:
+            type_: the class that was the request's `response_format`; `dict[str, Any]` where that was a JSON Schema.
+
+        Raises:
+            UnfitAnswer: there is no such value; `why` tells whether the model refused, was cut off, or was mistaken.
+            ConfigError: the type is none of JSON's.
+        """
+        if self.refusal or self.done.finish_reason is FinishReason.REFUSAL:
+            raise UnfitAnswer("the model declined to answer", self, Unfit.REFUSED)
+        text = PartialJson()
+        try:
+            text.feed(self.text)
+            return structure(text.close(), type_)
+        except InvalidValue as error:
+            why, words = self._unfit()
+            raise UnfitAnswer(f"{words}: {error}", self, why) from error
+
+    def parsed(self, type_: type[T]) -> ParsedAnswer[T]:
+        """The same with its value. It raises what `parse` raises."""
+        return ParsedAnswer(self.role, self.parts, done=self.done, value=self.parse(type_))
+
+    def _unfit(self) -> tuple[Unfit, str]:
+        match self.done.finish_reason:
+            case FinishReason.LENGTH:
+                return Unfit.CUT_OFF, "the answer was cut off at the limit of output tokens"
+            case FinishReason.CONTENT_FILTER:
+                return Unfit.WITHHELD, "the provider withheld the answer"
+        if self.tool_calls:
+            return Unfit.TOOL_CALLS, "the model calls tools and has not answered yet"
+        return Unfit.INVALID, "the answer does not fit"
+
+
+@attrs.frozen
+class ParsedAnswer(Answer, Generic[T]):
+    """An answer that was asked for as a value, and is one.
+
+    Args:
+        value: the instance of the class that was asked for, or the object that a JSON Schema describes.
+    """
+
+    value: T = attrs.field(kw_only=True)
 
 
 class _Piece:

@@ -15,8 +15,10 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
+from cattrs.v import format_exception
 
 from gestura.chunks import StreamChunk
+from gestura.errors import ConfigError
 from gestura.parts import Part, ResultPart
 from gestura.request_options import NamedTool, Reasoning, ToolChoice
 from gestura.strict_types import strict_converter
@@ -72,7 +74,12 @@ def _bytes(value: Any, _kind: type) -> bytes:
         raise TypeError("expected bytes in base64") from None
 
 
-_converter = _make_converter()
+converter = _make_converter()
+"""For the modules that write other things made of the same parts."""
+
+
+def _words(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
 
 
 def to_json(chunk: StreamChunk) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def to_json(chunk: StreamChunk) -> dict[str, Any]:
     >>> to_json(Text("hi"))
     {'type': 'text', 'text': 'hi'}
     """
-    tagged: dict[str, Any] = _converter.unstructure(chunk, unstructure_as=StreamChunk)
+    tagged: dict[str, Any] = converter.unstructure(chunk, unstructure_as=StreamChunk)
     return {"type": tagged.pop("type"), **tagged}
 
 
@@ -96,11 +103,12 @@ def from_json(value: Any) -> StreamChunk:
     Text(text='hi')
     """
     try:
-        chunk: StreamChunk = _converter.structure(value, StreamChunk)  # type: ignore[arg-type]  # a union is no type
+        chunk: StreamChunk = converter.structure(value, StreamChunk)  # type: ignore[arg-type]  # a union is no type
     except KeyError as error:
         raise ValueError(f"not a stream chunk: unknown or missing type {error}") from None
     except cattrs.BaseValidationError as error:
-        raise ValueError(f"not a stream chunk: {'; '.join(cattrs.transform_error(error))}") from None
+        problems = "; ".join(cattrs.transform_error(error, format_exception=_words))
+        raise ValueError(f"not a stream chunk: {problems}") from None
     except TypeError:
         raise ValueError(f"not a stream chunk: expected an object, found {type(value).__name__}") from None
     return chunk

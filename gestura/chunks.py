@@ -38,6 +38,7 @@ from gestura.conversation import Request
 from gestura.delivery import Delivery
 from gestura.errors import ErrorKind
 from gestura.messages import Message
+from gestura.parts import ToolResult
 from gestura.usage import TokenUsage, TokenUsageStatus
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "ShellSessionState",
     "Signature",
     "Status",
+    "StepDone",
     "StreamChunk",
     "TaskRuntimeSnapshot",
     "Text",
@@ -226,9 +228,6 @@ class ProviderEvent:
     data: str
 
 
-# Endings.
-
-
 class FinishReason(enum.Enum):
     """Why the model stopped, over all providers."""
 
@@ -255,6 +254,31 @@ class FinishReason(enum.Enum):
 
     UNKNOWN = "unknown"
     """The answer is complete, and the provider did not say why."""
+
+
+@attrs.frozen(kw_only=True)
+class StepDone:
+    """One of the model's answers in an agent's turn is complete (`Client.run`): what its own `Done` would tell.
+
+    Its tool calls are run next, or the turn ends.
+
+    Args:
+        usage: token counts of this answer, or `None` where the provider told none.
+        finish_reason: why the model stopped, in gestura's terms.
+        provider_finish_reason: the same in the provider's own word.
+        model: which model answered, as the provider names it.
+        provider: which provider answered.
+    """
+
+    delivery: ClassVar = Delivery.LOSSLESS
+    usage: TokenUsage | None = None
+    finish_reason: FinishReason = attrs.field(default=FinishReason.UNKNOWN, metadata={"always": True})
+    provider_finish_reason: str | None = None
+    model: str | None = None
+    provider: str | None = None
+
+
+# Endings.
 
 
 @attrs.frozen(kw_only=True)
@@ -301,6 +325,8 @@ class Paused:
         request: what was asked.
         provider: who was asked.
         model: which model.
+        tool_results: in an agent's turn that was paused while tools ran: `partial` is a whole answer, and these are the
+            results of its calls so far. `None` otherwise.
     """
 
     delivery: ClassVar = Delivery.LOSSLESS
@@ -309,6 +335,7 @@ class Paused:
     request: Request | None = None
     provider: str | None = None
     model: str | None = None
+    tool_results: tuple[ToolResult, ...] | None = None
 
 
 @attrs.frozen
@@ -374,6 +401,7 @@ StreamChunk = (
     | ToolBlocked
     | MemoryBankSaved
     | AgentLoopIteration
+    | StepDone
     | TaskRuntimeSnapshot
     | ShellOutput
     | ShellLifecycle

@@ -41,6 +41,8 @@ class ProviderSettings:
         allow_plain_http: a key or headers may go to another machine in the clear, for `base_url` says `http`. For a
             network that you trust; without it, such a request is refused.
         headers: further request headers; not shown by `repr`, as they may hold secrets.
+        context_window: how many tokens a conversation may hold there, where a server has made less room than the model
+            has; the share of it that is told as used goes by this. `None` is what `gestura.context_window` knows.
         max_concurrent_streams: so many streams of a client ask this provider at once; others wait their turn, in order.
         requests_per_minute: so many requests a client makes in a minute; others wait.
         tokens_per_minute: no request while the answers of the last minute took more.
@@ -60,6 +62,7 @@ class ProviderSettings:
     base_url: str | None = None
     allow_plain_http: bool = False
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    context_window: int | None = attrs.field(default=None, validator=optional(ge(1)))
     max_concurrent_streams: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None

@@ -30,7 +30,7 @@ from gestura.request_options import NamedTool, Sampling, Tool
 if TYPE_CHECKING:
     from gestura.conversation import Request
 
-__all__ = ["check"]
+__all__ = ["LONGEST_TOOL_NAME", "TOOL_NAME", "check"]
 
 _P = TypeVar("_P", ToolCall, ToolResult)
 
@@ -38,7 +38,8 @@ PARTS_BY_ROLE: Final = {
     Role.USER: (TextPart, ImagePart, DocumentPart, ToolResult),
     Role.ASSISTANT: (TextPart, ThinkingPart, ToolCall, RefusalPart),
 }
-NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LONGEST_TOOL_NAME: Final = 64
+TOOL_NAME: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_TOOL_NAME}}}")
 """What OpenAI and Anthropic admit as the name of a tool; the other providers admit more."""
 
 
@@ -189,7 +190,7 @@ def _located(path: str, message: Message, kind: type[_P]) -> Iterator[tuple[str,
 
 
 def _check_name(path: str, name: object) -> None:
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
         _refuse(path, f"1 to 64 letters, digits, '_' and '-', not {name!r}")
 
 
@@ -201,7 +202,8 @@ def _check_tools(request: Request) -> None:
             _refuse(path, f"a gestura.Tool, not {type(tool).__name__}")
         _check_name(f"{path}.name", tool.name)
         _check_text(f"{path}.description", tool.description)
-        _check_schema(f"{path}.parameters", tool.parameters)
+        if tool.parameters is not None or not tool.schemas:
+            _check_schema(f"{path}.parameters", tool.parameters)
         if tool.name in names:
             _refuse(f"{path}.name", f"{tool.name!r} is the name of another tool")
         names.add(tool.name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
+    from gestura.answer import Answer
     from gestura.chunks import Ending
 
 __all__ = [
@@ -22,10 +23,13 @@ __all__ = [
     "Fault",
     "GesturaError",
     "InternalError",
+    "InvalidValue",
     "LimitExceeded",
     "ProtocolError",
     "StreamFailed",
     "TransportError",
+    "Unfit",
+    "UnfitAnswer",
 ]
 
 
@@ -69,7 +73,7 @@ class ErrorKind(enum.Enum):
     """The provider sent what its wire format does not allow."""
 
     LIMIT = "limit"
-    """The provider sent more than a limit of ours admits."""
+    """The provider sent more than a limit of ours admits, or an agent's turn went on for longer than one does."""
 
     INTERNAL = "internal"
     """A bug in gestura, or in a stage a user brought."""
@@ -108,6 +112,10 @@ class ConfigError(GesturaError):
     def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.NOT_CONFIGURED) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class InvalidValue(GesturaError):
+    """What a model wrote is not of the type that it was asked for. The message, for the model, tells each place."""
 
 
 class ProtocolError(GesturaError):
@@ -161,3 +169,40 @@ class StreamFailed(GesturaError):
     def __init__(self, message: str, ending: Ending) -> None:
         super().__init__(message)
         self.ending = ending
+
+
+class Unfit(enum.Enum):
+    """Why a whole answer is not the value that was asked for."""
+
+    REFUSED = "refused"
+    """The model declined to answer."""
+
+    CUT_OFF = "cut_off"
+    """It reached the limit of output tokens before the value was whole."""
+
+    WITHHELD = "withheld"
+    """The provider withheld the answer, or the rest of it."""
+
+    TOOL_CALLS = "tool_calls"
+    """It wants the results of its tool calls first."""
+
+    INVALID = "invalid"
+    """It wrote something else: no JSON, or JSON that does not fit the type."""
+
+
+class UnfitAnswer(StreamFailed):
+    """Raised where an answer is wanted as a value, when the answer is whole but no such value.
+
+    Args:
+        message: what is wrong; where it is the value, every place in it, in words that the model can be told.
+        answer: the whole answer, with its text.
+        why: which of the reasons it is.
+    """
+
+    def __init__(self, message: str, answer: Answer, why: Unfit) -> None:
+        super().__init__(message, answer.done)
+        self.answer = answer
+        self.why = why
+
+    def __reduce__(self) -> tuple[type[UnfitAnswer], tuple[str, Answer, Unfit]]:
+        return type(self), (str(self), self.answer, self.why)

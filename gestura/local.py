@@ -6,6 +6,9 @@ imported (it would pull in a second llama.cpp, compiled on the spot). Both wheel
 
 The server listens on a free port of 127.0.0.1 and asks for a key made for this one run, because any other program of
 the machine, and any page in a browser, can reach a loopback port.
+
+Where a request says nothing of sampling, the likelier words are taken, repetition is held against them, and an answer
+has an end: left to itself so small a model rambles, or says one sentence for ever.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +36,12 @@ INSTALL: Final = (
 
 SLOTS: Final = 2  # answers at a time: enough for one and a comparison; each has its own context window
 CONTEXT_WINDOW: Final = 2048  # tokens per slot: room for a short talk within 270 MB of memory
+STARTING: Final = 60.0  # seconds for the server to begin its work once the model is loaded; it takes milliseconds
+
+TEMPERATURE: Final = 0.2
+REPEAT_PENALTY: Final = 1.1
+SEED: Final = 1  # the same question gets the same answer
+MAX_OUTPUT_TOKENS: Final = 512  # a long answer, and a quarter of the window
 
 
 @attrs.frozen(kw_only=True)
@@ -108,10 +118,24 @@ def _serve(weights: Path, api_key: str) -> Any:
     params.warmup = False  # would double the time to start
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_WINDOW
+    params.sampling.temp = TEMPERATURE
+    params.sampling.penalty_repeat = REPEAT_PENALTY
+    params.sampling.seed = SEED
+    params.n_predict = MAX_OUTPUT_TOKENS
     # Two threads run in step, and on a busy machine wait for each other: 60 tokens a second become 3.
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError as exc:  # its message says no more than that
         raise ConfigError(f"llama.cpp can't load {weights}") from exc
+    _wait_for_work(server.listening_address, api_key)
+    return server
+
+
+def _wait_for_work(url: str, api_key: str) -> None:
+    """Return when the server works at what it is asked. One that is stopped between loading and that never stops."""
+    asked = urllib.request.Request(f"{url}/slots", headers={"Authorization": f"Bearer {api_key}"})  # noqa: S310  # http
+    without_proxies = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with without_proxies.open(asked, timeout=STARTING):
+        pass

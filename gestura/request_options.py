@@ -9,7 +9,10 @@ import attrs
 
 from gestura.parts import CacheTime
 
-__all__ = ["NamedTool", "Reasoning", "ResponseFormat", "Sampling", "Tool", "ToolChoice"]
+__all__ = ["NamedTool", "Reasoning", "ResponseFormat", "Sampling", "Tool", "ToolChoice", "ToolShape"]
+
+ToolShape = Literal["openai", "openai_responses", "anthropic", "gemini"]
+"""Ways to write a tool. `openai` is that of Chat Completions, and so of Ollama and most servers."""
 
 
 @attrs.frozen(kw_only=True)
@@ -19,14 +22,17 @@ class Tool:
     Args:
         name: letters, digits, `_` and `-`, at most 64.
         description: what it does and when to call it, for the model.
-        parameters: a JSON Schema of type `object`.
+        parameters: a JSON Schema of type `object`. `None` is for a tool of the provider's own, which it runs itself:
+            `schemas` says how it is asked for.
+        schemas: the tool as certain wire formats write it, sent to them as it is; see `gestura.tool_schemas`.
         cache: asks the provider to keep all tools up to and including this one; see `gestura.parts`.
         strict: whether the provider shall hold the model to the schema, where it can; `None` leaves it to the provider.
     """
 
     name: str
     description: str = ""
-    parameters: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "object", "properties": {}})
+    parameters: Mapping[str, Any] | None = attrs.field(factory=lambda: {"type": "object", "properties": {}})
+    schemas: Mapping[ToolShape, Mapping[str, Any]] = attrs.field(factory=dict, kw_only=True)
     cache: CacheTime | None = None
     strict: bool | None = None
 

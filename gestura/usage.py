@@ -7,6 +7,7 @@ which of their counts are parts of others; `TokenUsage.parts` is the one place t
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import attrs
 
@@ -85,6 +86,23 @@ class TokenUsage:
             field.name: value for field in attrs.fields(TokenUsage) if (value := getattr(later, field.name)) is not None
         }
         return attrs.evolve(self, **told)
+
+    def __add__(self, other: TokenUsage) -> TokenUsage:
+        """The counts of both answers together. A count that only one was told is that one's.
+
+        Who counted is told where it was the same for both.
+
+        >>> (TokenUsage(input_tokens=5, output_tokens=1) + TokenUsage(input_tokens=2)).input_tokens
+        7
+        """
+
+        def together(one: Any, two: Any) -> Any:
+            if isinstance(one, str) or isinstance(two, str):
+                return one if one == two else None
+            return one + two if one is not None and two is not None else one if two is None else two
+
+        names = [field.name for field in attrs.fields(TokenUsage)]
+        return TokenUsage(**{name: together(getattr(self, name), getattr(other, name)) for name in names})
 
     def parts(self) -> TokenParts:
         """The counts taken apart, so that no token is in two of them. What was not told counts as none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from typing import Any, get_args
 
 import attrs
@@ -31,7 +32,7 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("tool_call_start", c.ToolCallStart, LOSSLESS, "id name"),
     ("tool_call_args", c.ToolCallArgs, LOSSLESS, "id fragment"),
     ("tool_call_end", c.ToolCallEnd, LOSSLESS, "id"),
-    ("tool_call_result", c.ToolCallResult, LOSSLESS, "name success output duration_ms"),
+    ("tool_call_result", c.ToolCallResult, LOSSLESS, "name success output duration_ms id?"),
     ("retry_attempt", c.RetryAttempt, LOSSLESS, "attempt max_attempts delay_ms error_message discard?"),
     ("context_compacted", c.ContextCompacted, LOSSLESS, "messages_before messages_after tokens_saved summary"),
     ("token_usage_update", c.TokenUsageUpdate, BEST_EFFORT, "estimated limit percentage status estimated_cost"),
@@ -45,9 +46,10 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
         LOSSLESS,
         "confirmation_id tool_name tool_args description risk_level category",
     ),
-    ("tool_blocked", c.ToolBlocked, LOSSLESS, "tool_name reason"),
+    ("tool_blocked", c.ToolBlocked, LOSSLESS, "tool_name reason id?"),
     ("memory_bank_saved", c.MemoryBankSaved, LOSSLESS, "file_path session_id summary messages_saved"),
     ("agent_loop_iteration", c.AgentLoopIteration, LOSSLESS, "iteration"),
+    ("step_done", c.StepDone, LOSSLESS, "usage? finish_reason! provider_finish_reason? model? provider?"),
     ("task_runtime_snapshot", c.TaskRuntimeSnapshot, IF_ROOM, "snapshot"),
     ("shell_output", c.ShellOutput, LOSSLESS, "process_id shell_session_id? stream data"),
     (
@@ -66,7 +68,7 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("reflection_complete", c.ReflectionComplete, LOSSLESS, "summary stored promoted"),
     ("done", c.Done, LOSSLESS, "usage? finish_reason! provider_finish_reason? model? provider?"),
     ("cancelled", c.Cancelled, LOSSLESS, "usage? partial?"),
-    ("paused", c.Paused, LOSSLESS, "usage? partial? request? provider? model?"),
+    ("paused", c.Paused, LOSSLESS, "usage? partial? request? provider? model? tool_results?"),
     (
         "error",
         c.Error,
@@ -259,3 +261,19 @@ def test_what_is_no_chunk_is_refused(value: Any) -> None:
     """A JSON object that is no chunk raises what `from_json` promises."""
     with pytest.raises(ValueError, match="not a stream chunk: "):
         from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "words"),
+    [
+        ({"messages": []}, "messages: at least one is needed"),
+        ({"response_format": {"name": "a b", "schema": {"type": "object"}}}, "response_format.name: 1 to 64 letters"),
+        ({"reasoning": 0}, "reasoning: 'off', 'low', 'medium', 'high' or a number of tokens, not 0"),
+    ],
+)
+def test_a_request_that_can_not_be_is_refused_in_its_own_words(request_fields: dict[str, Any], words: str) -> None:
+    """The rule that it breaks is told, and where in the chunk it stands."""
+    said = {"role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    paused = {"type": "paused", "request": {"messages": [said], **request_fields}}
+    with pytest.raises(ValueError, match=re.escape(f"not a stream chunk: {words}") + r".* @ \$\.request"):
+        from_json(paused)

@@ -24,20 +24,23 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
-    ("agent_chunks", "cancellation", "config", "parts", "pricing"),
-    ("config_file", "messages", "request_options"),
+    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing"),
+    ("config_file", "messages", "request_options", "type_shapes"),
+    ("json_schema", "structuring", "tool_schemas"),
+    ("response_formats", "tools"),
     ("conversation_rules",),
     ("conversation",),
-    ("chunks",),
+    ("agent_options", "chunks"),
     ("chunk_json",),
-    ("answer", "stages", "transport"),
-    ("observing", "recording"),
+    ("answer", "conversation_json", "stages", "transport"),
+    ("object_stream", "observing", "recording"),
     ("opentelemetry", "providers", "transport.recording"),
     ("_actors",),
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),
     ("transport._aiohttp_exchange",),
     ("transport._aiohttp", "transport._aiohttp_thread"),
+    ("_agent",),
     ("_client",),
     ("gestura",),  # the public names, in `__init__`
     ("local", "simulator"),
@@ -57,6 +60,7 @@ ONLY_IN = {
         "transport._aiohttp_thread",
         "transport._quick_loop",
         "_actors",
+        "_agent",
         "_stream",
         "_client",
         "cli",
@@ -72,6 +76,7 @@ ONLY_IN = {
     "aiohttp": {"transport._aiohttp_protocol", "transport._aiohttp_session", "simulator"},
     "trio_asyncio": {"transport._aiohttp"},
     "click": {"cli"},
+    "prompt_toolkit": {"cli"},
     "rich": {"cli"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
@@ -156,9 +161,9 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    heavy = {"aiohttp", "trio_asyncio", "click", "rich", "xllamacpp", "genai_prices", "opentelemetry", "pydantic"} | {
-        f"gestura.{room}" for room in ("cli", "local", "simulator", "testing", "transport._aiohttp")
-    }
+    foreign = "aiohttp trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+    rooms = ("cli", "local", "simulator", "testing", "transport._aiohttp")
+    heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}
     program = "import sys, gestura; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 

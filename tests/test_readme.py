@@ -2,7 +2,8 @@
 
 A block of Python that calls `trio.run` runs as a file of its own, as a reader would paste it. The other blocks of a
 page are pieces of one program, in which the usual modules are imported, `client` is an open client, and `access_token`
-comes from somewhere. Whichever provider they ask, a simulator answers.
+comes from somewhere. Whichever provider they ask, a simulator answers: "Hello!", or what a page has in a comment of
+the form `<!-- the model says: … -->`.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ async def test_the_pieces_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPa
             monkeypatch.setenv(variable, "any")
     # Any string may be the name of a model.
     strings = {string for _, code in pieces for string in re.findall(r'"([^"\n]+)"', code)}
-    scenarios = [attrs.evolve(ANSWER, model=string) for string in (ANSWER.model, *strings)]
+    scenarios = [attrs.evolve(answer_for(page), model=string) for string in (ANSWER.model, *strings)]
     with trio.fail_after(PATIENCE):
         async with open_simulator(scenarios) as simulator, open_aiohttp_transport() as transport:
             open_client = partial(gestura.open_client, transport=Diverted(transport, simulator))
@@ -114,6 +115,11 @@ async def test_the_pieces_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPa
                     await run_piece(page, line, code, namespace)
 
 
+def answer_for(page: Path) -> Scenario:
+    said = re.search(r"^<!-- the model says: (.*) -->$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return attrs.evolve(ANSWER, steps=(Text(said[1]),)) if said else ANSWER
+
+
 def default_client() -> AbstractAsyncContextManager[gestura.Client]:
     settings = gestura.ProviderSettings(kind="openai_chat", model=ANSWER.model, api_key="any")
     return gestura.open_client(gestura.StreamingConfig(primary="any", providers={"any": settings}))
@@ -121,7 +127,7 @@ def default_client() -> AbstractAsyncContextManager[gestura.Client]:
 
 async def run_piece(page: Path, line: int, code: str, namespace: dict[str, Any]) -> None:
     """Run a piece that may await; a traceback shows the page and the line."""
-    program = compile("\n" * (line - 1) + code, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    program = compile("\n" * (line - 1) + code, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     result = eval(program, namespace)  # noqa: S307  # our own documentation
     if inspect.isawaitable(result):
         await result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
@@ -61,7 +60,7 @@ class Outlet:
         self._channel = channel
         self._counts = counts
         self._nursery: trio.Nursery | None = None
-        self._line: deque[trio.Event] = deque()
+        self._line: list[trio.Event] = []
         """Who waits for room, in the order in which they came; each is told when it is the first."""
 
     @asynccontextmanager

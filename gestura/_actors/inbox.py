@@ -12,7 +12,6 @@ raises is raised in the owner's task, where it belongs, not in the sender's.
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -38,13 +37,15 @@ def open_inbox(capacity: int) -> tuple[InboxSender[Item], InboxReceiver[Item]]:
 @attrs.define(eq=False)
 class _Inbox(Generic[Item]):
     capacity: int
-    queue: collections.deque[Item] = attrs.field(factory=collections.deque, init=False)
+    queue: list[Item] = attrs.field(factory=list, init=False)
+    """A list, for there are a few items at most, and an empty deque takes 760 bytes."""
     deepest_queue: int = attrs.field(default=0, init=False)
     parked_owner: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
     take: Callable[[Item], None] | None = attrs.field(default=None, init=False)
     has_room_behind: Callable[[], bool] | None = attrs.field(default=None, init=False)
     failure: BaseException | None = attrs.field(default=None, init=False)
-    waiting_senders: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot, init=False)
+    waiting_senders: trio.lowlevel.ParkingLot | None = attrs.field(default=None, init=False)
+    """Made when somebody waits: most streams never do."""
     sender_closed: bool = attrs.field(default=False, init=False)
     receiver_closed: bool = attrs.field(default=False, init=False)
 
@@ -59,6 +60,11 @@ class _Inbox(Generic[Item]):
         if self.parked_owner is not None:
             trio.lowlevel.reschedule(self.parked_owner)
             self.parked_owner = None
+
+    def stop_waiting(self, _raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+        """The owner is cancelled where it is parked."""
+        self.parked_owner = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class InboxSender(Generic[Item]):
@@ -112,6 +118,8 @@ class InboxSender(Generic[Item]):
             try:
                 return self.send_nowait(item)
             except trio.WouldBlock:
+                if self._inbox.waiting_senders is None:
+                    self._inbox.waiting_senders = trio.lowlevel.ParkingLot()
                 await self._inbox.waiting_senders.park()
 
     def close(self) -> None:
@@ -149,11 +157,13 @@ class InboxReceiver(Generic[Item]):
                 failure, inbox.failure = inbox.failure, None
                 raise failure
             if inbox.queue:
-                inbox.waiting_senders.unpark()
-                return inbox.queue.popleft()
+                if inbox.waiting_senders is not None:
+                    inbox.waiting_senders.unpark()
+                return inbox.queue.pop(0)
             if inbox.sender_closed or inbox.receiver_closed:
                 raise StopAsyncIteration
-            await self._park()
+            inbox.parked_owner = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(inbox.stop_waiting)
 
     def hand_over_to(self, take: Callable[[Item], None], has_room_behind: Callable[[], bool] | None = None) -> None:
         """While the owner is parked, run `take` on items instead of waking it.
@@ -179,15 +189,6 @@ class InboxReceiver(Generic[Item]):
         inbox = self._inbox
         inbox.receiver_closed = True
         inbox.queue.clear()
-        inbox.waiting_senders.unpark_all()
+        if inbox.waiting_senders is not None:
+            inbox.waiting_senders.unpark_all()
         inbox.wake_owner()
-
-    async def _park(self) -> None:
-        inbox = self._inbox
-        inbox.parked_owner = trio.lowlevel.current_task()
-
-        def abort(_raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
-            inbox.parked_owner = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)

@@ -79,7 +79,7 @@ class AttemptOutcome:
             case Usage(usage):
                 before, self._counts = self._counts, self._counts.updated(usage) if self._counts else usage
                 if self.usage is not None and self._counts != before:
-                    return _update(self.usage)
+                    return _update(self.usage, self.settings)
             case Finish():
                 self.finish = delta
             case ModelName(model):
@@ -150,9 +150,10 @@ def error_of(
     )
 
 
-def _update(usage: TokenUsage) -> TokenUsageUpdate:
-    """How full `usage` makes the context window of its model."""
-    used, limit = usage.parts().total, context_window(usage.provider, usage.model)
+def _update(usage: TokenUsage, settings: ProviderSettings | None) -> TokenUsageUpdate:
+    """How full `usage` makes the context window: the one that the settings tell, or the model's own."""
+    told = settings.context_window if settings is not None else None
+    used, limit = usage.parts().total, told or context_window(usage.provider, usage.model)
     percentage = used * 100 // limit
     return TokenUsageUpdate(
         estimated=used,

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, configuration, demo, inspect, providers, replay, simulate
+from gestura.cli import ask, chat, configuration, demo, inspect, providers, replay, simulate
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
@@ -48,6 +48,7 @@ def main() -> None:
 
 _COMMANDS = (
     ask.ask,
+    chat.chat,
     configuration.config,
     demo.demo,
     inspect.inspect,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,25 +11,20 @@ import click
 
 from gestura._client import open_client
 from gestura.cancellation import CancellationToken
-from gestura.chunks import Cancelled, Done, Ending, RetryAttempt, Status
+from gestura.chunks import Cancelled, Done, Ending
 from gestura.cli.configuration import config_option
 from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
-from gestura.cli.streams import columns_of, is_styled, write_out
+from gestura.cli.showing import show
+from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
 from gestura.cli.waiting import open_waiting_line
+from gestura.cli.whom import open_configuration
 from gestura.cli.word_wrap import wrapped
-from gestura.cli.wording import describe, describe_retry
-from gestura.config import ProviderSettings, StreamingConfig
-from gestura.config_file import load_config
+from gestura.cli.wording import describe
 from gestura.conversation import Request
-from gestura.errors import InternalError
-from gestura.local import LocalModel, open_local_model
 from gestura.messages import user
 
-__all__ = ["LOCAL", "ask", "local_settings"]
-
-LOCAL = "local"
-"""The provider name of the model that gestura starts itself."""
+__all__ = ["ask"]
 
 
 @click.command()
@@ -94,34 +88,9 @@ async def _ask(
     token: CancellationToken,
 ) -> Ending:
     async with (
-        _configuration(provider, config_path) as config,
+        open_configuration(provider, model, config_path) as config,
         open_client(config) as client,
-        open_waiting_line(f"waiting for {provider or config.primary}") as waiting,
-        client.stream(request, provider=provider, model=model, token=token, record=record) as chunks,
+        open_waiting_line(f"waiting for {config.primary}") as waiting,
+        client.stream(request, model=model, token=token, record=record) as chunks,
     ):
-        async for chunk in chunks:
-            match chunk:
-                case Status(message) if not isinstance(view, JsonLines):
-                    waiting.what = message
-                case RetryAttempt() if not isinstance(view, JsonLines):
-                    waiting.note(describe_retry(chunk))
-                case _:
-                    waiting.vanish()
-                    await write_out(view.feed(chunk))
-            if isinstance(chunk, Ending):
-                return chunk
-    raise InternalError("a stream had no ending")
-
-
-@asynccontextmanager
-async def _configuration(provider: str | None, config_path: Path | None) -> AsyncIterator[StreamingConfig]:
-    if provider != LOCAL:
-        yield load_config(config_path)
-        return
-    async with open_local_model() as model:
-        yield StreamingConfig(primary=LOCAL, providers={LOCAL: local_settings(model)})
-
-
-def local_settings(model: LocalModel) -> ProviderSettings:
-    """How a client reaches the model on this machine."""
-    return ProviderSettings(kind="openai_chat", model=model.model, api_key=model.api_key, base_url=model.url)
+        return await show(chunks, view, waiting)

@@ -7,7 +7,6 @@ import trio
 
 from gestura import simulator
 from gestura._client import open_client
-from gestura.cli.ask import LOCAL, local_settings
 from gestura.cli.interrupts import run_until_interrupted
 from gestura.cli.peers import settings_of
 from gestura.cli.readers import Visit
@@ -16,6 +15,7 @@ from gestura.cli.side_by_side import show_side_by_side
 from gestura.cli.tables import actor_table
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.tour import TOUR, Stop
+from gestura.cli.whom import LOCAL, local_settings
 from gestura.config import StreamingConfig
 from gestura.conversation import Request
 from gestura.errors import ConfigError

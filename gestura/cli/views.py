@@ -17,6 +17,7 @@ import click
 from gestura.chunk_json import to_json
 from gestura.chunks import (
     Cancelled,
+    ContextCompacted,
     ContextOverflow,
     Done,
     Ending,
@@ -25,17 +26,20 @@ from gestura.chunks import (
     Refusal,
     RetryAttempt,
     Status,
+    StepDone,
     StreamChunk,
     Text,
     Thinking,
     TokenUsageUpdate,
+    ToolBlocked,
     ToolCallArgs,
     ToolCallEnd,
+    ToolCallResult,
     ToolCallStart,
 )
 from gestura.cli.terminal_text import visible, visible_line
 from gestura.cli.word_wrap import WordWrap, wrapped
-from gestura.cli.wording import describe, describe_retry
+from gestura.cli.wording import describe, describe_result, describe_retry
 from gestura.usage import TokenUsageStatus
 
 __all__ = ["AnswerOnly", "JsonLines", "Transcript", "View"]
@@ -43,6 +47,10 @@ __all__ = ["AnswerOnly", "JsonLines", "Transcript", "View"]
 
 class View(Protocol):
     """Shows a stream."""
+
+    @property
+    def column(self) -> int | None:
+        """Where the cursor of the terminal stands after what was fed; `None` where nobody else may write there."""
 
     def feed(self, chunk: StreamChunk) -> str:
         """What to write for `chunk`; the ending closes the last line."""
@@ -57,6 +65,7 @@ class JsonLines:
     """
 
     extra: Mapping[str, str] = attrs.field(factory=dict)
+    column: None = attrs.field(default=None, init=False)
 
     def feed(self, chunk: StreamChunk) -> str:
         return json.dumps({**to_json(chunk), **self.extra}) + "\n"
@@ -64,15 +73,19 @@ class JsonLines:
 
 @attrs.define
 class AnswerOnly:
-    """The model's text and nothing else, closed with a newline."""
+    """The model's text and nothing else, each of its answers closed with a newline."""
 
+    column: None = attrs.field(default=None, init=False)
     _open_line: bool = attrs.field(default=False, init=False)
 
     def feed(self, chunk: StreamChunk) -> str:
         if isinstance(chunk, Text) and chunk.text:
             self._open_line = not chunk.text.endswith("\n")
             return chunk.text
-        return "\n" if isinstance(chunk, Ending) and self._open_line else ""
+        if isinstance(chunk, Ending | StepDone) and self._open_line:
+            self._open_line = False
+            return "\n"
+        return ""
 
 
 class _Part(enum.Enum):
@@ -102,6 +115,14 @@ class Transcript:
     _open_line: bool = attrs.field(default=False, init=False)
     _wrap: WordWrap | None = attrs.field(default=None, init=False)
     _usage: TokenUsageUpdate | None = attrs.field(default=None, init=False)
+    _spent: float = attrs.field(default=0.0, init=False)
+    """On the answers before this one, where a turn has several."""
+
+    @property
+    def column(self) -> int | None:
+        if not self._open_line:
+            return 0
+        return self._wrap.column if self._wrap is not None and self._part in _PROSE else None
 
     def feed(self, chunk: StreamChunk) -> str:
         out = self._show(chunk)
@@ -125,6 +146,12 @@ class Transcript:
                 return self._begin(_Part.TOOL_CALL, always="... ") + visible(fragment)
             case ToolCallEnd():
                 return self._begin(_Part.NOTE)
+            case ToolCallResult():
+                return self._note(describe_result(chunk), **({"dim": True} if chunk.success else {"fg": "yellow"}))
+            case ToolBlocked(name, reason):
+                return self._note(f"<- {visible_line(name)} was not run: {visible_line(reason)}", fg="yellow")
+            case ContextCompacted(summary=summary):
+                return self._note(f"* the conversation was shortened: {visible_line(summary)}", dim=True)
             case Status(message):
                 return self._note(f"* {visible_line(message)}", dim=True)
             case RetryAttempt():
@@ -132,14 +159,21 @@ class Transcript:
             case TokenUsageUpdate():
                 self._usage = chunk  # some providers tell it with every event: the last one is told with the ending
                 return ""
+            case StepDone() if self._usage is not None:
+                self._spent += self._usage.estimated_cost
+                self._usage = attrs.evolve(self._usage, estimated_cost=0.0)
+                return ""
             case Done() | Cancelled() | Paused() | Error() | ContextOverflow():
                 return self._fresh_line()
             case _:
-                return ""  # an agent's own chunks do not come from a provider
+                return ""  # an agent's other chunks do not come from a model or its tools
 
     def end(self, ending: Ending) -> str:
         """What tells `ending`, to be written after it was fed: coloured as it went, or as the context window fills."""
-        words = f"-- {describe(ending, self._usage)}"
+        usage = self._usage
+        if usage is not None:
+            usage = attrs.evolve(usage, estimated_cost=self._spent + usage.estimated_cost)
+        words = f"-- {describe(ending, usage)}"
         match ending:
             case Done() if self._usage is not None and self._usage.status is not TokenUsageStatus.GREEN:
                 return self._line(words, fg=self._usage.status.value)

@@ -46,6 +46,11 @@ class WordWrap:
     _alone: bool = attrs.field(default=True, init=False)
     """The word began its line: it can't move."""
 
+    @property
+    def column(self) -> int:
+        """Where the cursor stands, from 0."""
+        return self._column
+
     def feed(self, text: str) -> str:
         """What to write for `text`."""
         return "".join(map(self._show, _TOKENS.findall(text)))

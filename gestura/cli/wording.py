@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gestura.chunks import (
     Cancelled,
     ContextOverflow,
@@ -11,12 +13,15 @@ from gestura.chunks import (
     Paused,
     RetryAttempt,
     TokenUsageUpdate,
+    ToolCallResult,
 )
 from gestura.cli.terminal_text import visible_line
 from gestura.messages import Message
 from gestura.usage import TokenUsage
 
-__all__ = ["describe", "describe_retry", "in_dollars"]
+__all__ = ["describe", "describe_result", "describe_retry", "in_dollars"]
+
+OUTPUT_SHOWN: Final = 200  # characters of what a tool gave back; the model reads the rest
 
 
 def describe(ending: Ending, update: TokenUsageUpdate | None = None) -> str:
@@ -51,6 +56,19 @@ def describe_retry(retry: RetryAttempt) -> str:
     anew = " (the answer begins anew: what came so far does not count)" if retry.discard else ""
     which = f"{retry.attempt} of {retry.max_attempts}"
     return visible_line(f"attempt {which} failed, another {when}{anew}: {retry.error_message}")
+
+
+def describe_result(result: ToolCallResult) -> str:
+    """What a tool gave back, or how it failed, as far as it fits on a line or two.
+
+    >>> describe_result(ToolCallResult("add", True, "3", 1200))
+    '<- add: 3 (1.2 s)'
+    """
+    output = visible_line(result.output.strip())
+    if len(output) > OUTPUT_SHOWN:
+        output = f"{output[:OUTPUT_SHOWN]}… ({len(result.output):,} characters)"
+    failed = "" if result.success else " failed"
+    return f"<- {visible_line(result.name)}{failed}: {output or 'nothing'} ({result.duration_ms / 1000:.1f} s)"
 
 
 def in_dollars(cost: float) -> str:

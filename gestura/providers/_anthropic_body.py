@@ -32,6 +32,7 @@ from gestura.providers._inline_files import inline_file, kind_of
 from gestura.providers._translation import arguments_object, base64_text, cannot_say
 from gestura.providers._turns import Located, turns
 from gestura.request_options import NamedTool, Sampling, Tool
+from gestura.tool_schemas import as_written
 
 __all__ = ["WIRE", "request_body"]
 
@@ -211,7 +212,10 @@ def _url_source(path: str, part: ImagePart | DocumentPart) -> dict[str, Any]:
 
 
 def _tool(path: str, tool: Tool, hints: _CacheHints) -> dict[str, Any]:
-    optional = {"description": tool.description or None, "strict": tool.strict} | hints.at(path, tool.cache)
+    hint = hints.at(path, tool.cache)
+    if written := as_written(tool, "anthropic"):
+        return written | hint
+    optional = {"description": tool.description or None, "strict": tool.strict} | hint
     told = {name: value for name, value in optional.items() if value is not None}
     return {"name": tool.name, "input_schema": tool.parameters, **told}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -62,7 +63,7 @@ class FrameDecoder(Generic[Event]):
 
     def __init__(self, event: type[Event]) -> None:
         self._event = event
-        self._decoder = msgspec.json.Decoder(event)
+        self._decoder = _decoder_of(event)
         self._frames = 0
 
     def decode(self, frame: Frame) -> tuple[Event, bool]:
@@ -96,6 +97,12 @@ class FrameDecoder(Generic[Event]):
         if event is None:
             raise ProtocolError(f"event {self._frames} is a JSON {type(value).__name__}, not an object")
         return event
+
+
+@cache
+def _decoder_of(event: type[Event]) -> msgspec.json.Decoder[Event]:
+    """One for all streams: it keeps nothing of what it has decoded, and takes time and memory to make."""
+    return msgspec.json.Decoder(event)
 
 
 def _salvage(value: Any, wanted: Any) -> Any:

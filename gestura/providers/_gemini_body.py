@@ -11,7 +11,7 @@ calls that Gemini did not make itself. Which one a model is, its name tells; an 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,7 @@ from gestura.providers._reasoning import budget_of
 from gestura.providers._translation import arguments_object, base64_text, cannot_say
 from gestura.providers._turns import Located, turns
 from gestura.request_options import NamedTool, Reasoning, ResponseFormat, Sampling, Tool
+from gestura.tool_schemas import as_written
 
 __all__ = ["WIRE", "request_body"]
 
@@ -67,7 +68,7 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
     if generation:
         body["generationConfig"] = generation
     if request.tools:
-        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in request.tools]}]
+        body["tools"] = _tools(request.tools)
     if choice := _tool_choice(request):
         body["toolConfig"] = {"functionCallingConfig": choice}
     for name, value in request.extra.items():
@@ -171,6 +172,16 @@ def _file(path: str, part: ImagePart | DocumentPart) -> dict[str, Any]:
 
 
 # What is asked for beside it.
+
+
+def _tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
+    """One entry with all functions, and one for each tool of Gemini's own."""
+    functions: list[dict[str, Any]] = []
+    own: list[dict[str, Any]] = []
+    for tool in tools:
+        written = as_written(tool, "gemini") or _declaration(tool)
+        (own if tool.parameters is None else functions).append(written)
+    return [*([{"functionDeclarations": functions}] if functions else []), *own]
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:

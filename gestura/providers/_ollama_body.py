@@ -21,6 +21,7 @@ from gestura.providers._reasoning import effort_of
 from gestura.providers._translation import arguments_object, base64_text, cannot_say, joined_text
 from gestura.providers._turns import Located, parts_of
 from gestura.request_options import NamedTool, ResponseFormat, Tool
+from gestura.tool_schemas import as_written
 
 __all__ = ["ollama_body"]
 
@@ -77,6 +78,8 @@ def _think(request: Request, settings: ProviderSettings) -> bool | str | None:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
+    if written := as_written(tool, "openai"):
+        return written
     described = {"description": tool.description} if tool.description else {}
     return {"type": "function", "function": {"name": tool.name, **described, "parameters": tool.parameters}}
 

@@ -34,6 +34,7 @@ from gestura.providers._reasoning_details import WIRE, as_entry
 from gestura.providers._translation import cannot_say, data_url
 from gestura.providers._turns import Located, parts_of
 from gestura.request_options import NamedTool, Reasoning, Tool, ToolChoice
+from gestura.tool_schemas import as_written
 
 __all__ = ["chat_body"]
 
@@ -92,6 +93,8 @@ def _reasoning(reasoning: Reasoning | None, dialect: ChatDialect) -> dict[str, A
 
 
 def _tool(tool: Tool, dialect: ChatDialect) -> dict[str, Any]:
+    if written := as_written(tool, "openai"):
+        return {**written, **_hint(tool.cache, dialect)}
     function: dict[str, Any] = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description

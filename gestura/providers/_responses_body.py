@@ -32,6 +32,7 @@ from gestura.providers._reasoning import effort_of
 from gestura.providers._translation import cannot_say, data_url, joined_text
 from gestura.providers._turns import Located, parts_of
 from gestura.request_options import NamedTool, Reasoning, ResponseFormat, Tool
+from gestura.tool_schemas import as_written
 
 __all__ = ["WIRE", "request_body"]
 
@@ -181,6 +182,8 @@ def _file_name(part: DocumentPart, media_type: str) -> str:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
+    if written := as_written(tool, "openai_responses"):
+        return written
     described = {"description": tool.description} if tool.description else {}
     return {
         "type": "function",

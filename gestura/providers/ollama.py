@@ -52,9 +52,15 @@ FINISH_REASONS: Final = {
 
 @attrs.frozen
 class Ollama:
-    """The provider: asks without a key, or with a bearer key, and reads lines of JSON."""
+    """The provider: asks without a key, or with a bearer key, and reads lines of JSON.
+
+    Args:
+        settings: how to reach it.
+        make_id: see `OllamaDecoder`.
+    """
 
     settings: ProviderSettings
+    make_id: Callable[[], object] = attrs.field(default=uuid.uuid4, kw_only=True)
 
     @property
     def waiting_words(self) -> WaitingWords:
@@ -96,7 +102,7 @@ class Ollama:
         return NdjsonFramer(limits)
 
     def decoder(self) -> Stage[Frame, Delta]:
-        return OllamaDecoder()
+        return OllamaDecoder(self.make_id)
 
 
 def ollama_base_url(host: str) -> str:

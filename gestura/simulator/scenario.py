@@ -98,6 +98,8 @@ class Scenario:
         body: these bytes are sent instead of all the above: a recording.
         sending: pacing and cuts.
         faults: what goes wrong; those that strike at the same place do so in the order given.
+        then: what later requests for the model meet, one after the other, the last of them for good; their own names
+            do not matter.
     """
 
     model: str
@@ -108,6 +110,7 @@ class Scenario:
     body: bytes | None = attrs.field(default=None, repr=False)
     sending: Sending = Sending()
     faults: tuple[Fault, ...] = ()
+    then: tuple[Scenario, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         if any(isinstance(step, StreamError) for step in self.steps[:-1]):

@@ -11,6 +11,7 @@ A step and a fault are a table with one key, which names its kind; a step of one
     usage = { input_tokens = 9, output_tokens = 12 }
     sending = { interval = 0.05 }
     faults = [{ reset = { after_events = 2 } }]
+    then = [{ steps = [{ text = "To the next request." }] }]
 
 The other keys are the fields of the classes in `scenario.py` and `faults.py`. `model` is the file's name unless told.
 Bytes are a string (sent as UTF-8) or an array of numbers. Types are strict and unknown keys are refused.
@@ -79,6 +80,8 @@ def parse_scenario(toml: str, *, name: str) -> Scenario:
     """
     try:
         table = {"model": name.removesuffix(".toml"), **tomllib.loads(toml)}
+        if isinstance(later := table.get("then"), list):
+            table["then"] = [{"model": "", **each} if isinstance(each, dict) else each for each in later]
         return _converter.structure(table, Scenario)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: {error}") from error

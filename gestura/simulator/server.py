@@ -105,7 +105,7 @@ class Simulator:
             known = f"The simulator has: {', '.join(self.models)}."
             problem = HttpError(status=404, message=f"The model `{model}` does not exist. {known}")
             return _error(voice, problem, code="model_not_found")
-        faults = self._faults_due(scenario)
+        scenario, faults = self._due(scenario)
         for fault in faults:
             if isinstance(fault, HttpError):
                 return _error(voice, fault, code=None)
@@ -120,11 +120,13 @@ class Simulator:
             return self._scenarios[model]
         return attrs.evolve(self._scenarios[self._otherwise], model=model) if self._otherwise else None
 
-    def _faults_due(self, scenario: Scenario) -> list[Fault]:
-        """The faults that this request for the scenario meets."""
+    def _due(self, scenario: Scenario) -> tuple[Scenario, list[Fault]]:
+        """What this request for the scenario meets, and the faults of it."""
         before = self._asked[scenario.model]
         self._asked[scenario.model] += 1
-        return [fault for fault in scenario.faults if fault.times is None or before < fault.times]
+        place = min(before, len(scenario.then))
+        due = attrs.evolve(scenario.then[place - 1], model=scenario.model) if place else scenario
+        return due, [fault for fault in due.faults if fault.times is None or before - place < fault.times]
 
     async def _stop_answering(self, _: web.Application) -> None:
         for task in self._answering:

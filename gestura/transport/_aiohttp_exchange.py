@@ -26,8 +26,8 @@ from gestura.transport._aiohttp_session import SLICE_BYTES, Session
 __all__ = ["CLOSE_SECONDS", "AiohttpTransport", "Post"]
 
 CLOSE_SECONDS: Final = 10.0
-"""How long to wait for a cancelled request to be over. It takes milliseconds; this guards against a bug, and leaves time
-for a machine that is busy."""
+"""How long to wait for a cancelled request to be over. It takes milliseconds; this guards against a bug, and has room
+for a machine that is too busy to run us."""
 
 ACKNOWLEDGE_BYTES: Final = SLICE_BYTES // 2
 
@@ -102,7 +102,8 @@ class _Sending:
     def __init__(self, to_trio: Post) -> None:
         self._to_trio = to_trio
         self._unacknowledged_bytes = 0
-        self._acknowledged = asyncio.Event()
+        self._acknowledged: asyncio.Future[None] | None = None
+        """While the task waits for room."""
 
     # Posted by the Trio half.
 
@@ -115,7 +116,8 @@ class _Sending:
 
     def acknowledge(self, count: int) -> None:
         self._unacknowledged_bytes -= count
-        self._acknowledged.set()
+        if self._acknowledged is not None and not self._acknowledged.done():
+            self._acknowledged.set_result(None)
 
     # Called by the task.
 
@@ -127,8 +129,8 @@ class _Sending:
 
     async def room(self) -> int:
         while self._unacknowledged_bytes >= SLICE_BYTES:
-            self._acknowledged.clear()
-            await self._acknowledged.wait()
+            self._acknowledged = asyncio.get_running_loop().create_future()
+            await self._acknowledged
         return SLICE_BYTES - self._unacknowledged_bytes
 
     def take(self, data: bytes) -> None:

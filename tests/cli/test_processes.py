@@ -4,27 +4,17 @@ Each process takes half a second to start, so these are few.
 """
 
 import json
-import os
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
+from processes import PATIENCE, in_thread, run, started
 
-from gestura.environment import VARIABLES
 from gestura.simulator import HttpError, Outcome, Scenario, Sending, Simulator, Stall, Text, Thinking, open_simulator
-
-pty = pytest.importorskip("pty", reason="pseudo-terminals are a thing of Unix")
-
-GESTURA = [sys.executable, "-m", "gestura"]
-PATIENCE = 30.0  # seconds until a test gives up; nothing waits that long when all is well
 
 SCENARIOS = [
     Scenario(model="answer", steps=(Thinking("Hm."), Text("One\x1b[2J "), Text("two."))),
@@ -42,78 +32,6 @@ SCENARIOS = [
 async def simulator() -> Iterator[Simulator]:
     async with open_simulator(SCENARIOS) as simulator:
         yield simulator
-
-
-def environment(simulator: Simulator | None) -> dict[str, str]:
-    """Without any key but the simulator's, and with a terminal that knows escape sequences."""
-    told = {name for of in VARIABLES.values() for name in (*of.api_key, of.base_url, of.model)} | {"NO_COLOR"}
-    inherited = {name: value for name, value in os.environ.items() if name not in told}
-    reached = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-test"} if simulator else {}
-    return {**inherited, **reached, "TERM": "xterm"}
-
-
-async def run(*arguments: str, simulator: Simulator | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess:
-    with trio.fail_after(PATIENCE):
-        return await trio.run_process(
-            [*GESTURA, *arguments],
-            stdin=stdin,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-            env=environment(simulator),
-        )
-
-
-@contextmanager
-def started(*arguments: str, simulator: Simulator | None = None, terminal: bool = False) -> Iterator["Running"]:
-    """A command that runs while the test does; killed at the end if it still does."""
-    outer, inner = pty.openpty() if terminal else os.pipe()
-    stdin = inner if terminal else subprocess.DEVNULL
-    stderr = inner if terminal else subprocess.PIPE
-    process = subprocess.Popen(
-        [*GESTURA, *arguments], stdin=stdin, stdout=inner, stderr=stderr, env=environment(simulator)
-    )
-    os.close(inner)
-    running = Running(process, outer)
-    try:
-        yield running
-    finally:
-        process.kill()
-        process.communicate()
-        running.hang_up()
-
-
-class Running:
-    """A running command, and what it has written so far."""
-
-    def __init__(self, process: subprocess.Popen[bytes], output: int) -> None:
-        self.process = process
-        self.output: int | None = output
-        self.written = b""
-
-    def read_until(self, wanted: bytes | None) -> bytes:
-        """Read until `wanted` has been written (`None`: until the end); all that was written so far."""
-        deadline = time.monotonic() + PATIENCE
-        while wanted is None or wanted not in self.written:
-            ready, _, _ = select.select([self.output], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"nothing more after {self.written!r}"
-            try:
-                piece = os.read(self.output, 4096)
-            except OSError:  # how Linux says that the other end of a terminal was closed
-                piece = b""
-            if not piece:
-                assert wanted is None, f"only {self.written!r}"
-                break
-            self.written += piece
-        return self.written
-
-    def hang_up(self) -> None:
-        if self.output is not None:
-            os.close(self.output)
-            self.output = None
-
-
-in_thread = trio.to_thread.run_sync
 
 
 async def test_a_pipe_gets_the_answer_and_nothing_else(simulator: Simulator) -> None:
@@ -212,12 +130,14 @@ async def test_a_reader_that_leaves_ends_the_stream_quietly(simulator: Simulator
             assert Outcome.CLIENT_LEFT is await simulator.requests[0].ended()
 
 
-async def test_a_failure_is_told_on_stderr() -> None:
-    """A provider without a key is an error that says what to set; the exit code is 1."""
+async def test_who_can_not_be_asked_is_told_on_stderr() -> None:
+    """A provider without a key is a setting that is wrong: it is told what to set, and who needs no key."""
     result = await run("ask", "Hi")
 
-    assert (1, b"") == (result.returncode, result.stdout)
-    assert b"OPENAI_API_KEY" in result.stderr
+    assert (2, b"") == (result.returncode, result.stdout)
+    told = b" ".join(result.stderr.split())
+    assert b"openai is not configured: set OPENAI_API_KEY; `gestura providers` lists whom you can ask" in told
+    assert b"`--provider local` asks a model on this machine, without a key" in told
     assert b"Traceback" not in result.stderr
 
 

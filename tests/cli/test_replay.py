@@ -140,15 +140,39 @@ def test_a_dash_is_standard_input() -> None:
     assert "[thinking] Hm.\n\nGrüße␛[2J\n-- done: stop, m\n" == run("-", input=ANSWER).stdout
 
 
-def test_a_wrong_command_line_exits_with_2_and_says_why(recorded: Any, tmp_path: Path) -> None:
-    """An unknown wire format names the known ones; a missing file is named."""
+def test_a_wrong_command_line_exits_with_2_and_says_why(recorded: Any) -> None:
+    """An unknown wire format names the five that are known; nothing is replayed."""
     (file,) = recorded(ANSWER)
+    unknown = run("--wire", "grok", file)
 
-    unknown = run("--wire", "morse", file)
-    assert (2, True, True) == (unknown.exit_code, "'morse'" in unknown.stderr, CHAT in unknown.stderr)
-    missing = run(str(tmp_path / "missing"))
-    assert (2, True) == (missing.exit_code, "does not exist" in missing.stderr)
+    assert (2, "") == (unknown.exit_code, unknown.stdout)
+    assert "'openai_chat', 'openai_responses', 'anthropic', 'gemini', 'ollama'" in unknown.stderr
     assert 2 == run().exit_code
+
+
+def test_what_is_no_recording_exits_with_2_after_all_files(recorded: Any, tmp_path: Path) -> None:
+    """A missing file and one of another kind are named, and hide none of the others; 2 counts for more than 1."""
+    letter, broken, answer = recorded(b"Dear Sir or Madam,", BROKEN, ANSWER)
+    missing = str(tmp_path / "missing")
+    result = run(letter, missing, broken, answer)
+
+    assert 2 == result.exit_code
+    assert f"gestura: {missing} can't be read: No such file or directory\n" in result.stderr
+    assert f"gestura: {letter} is in none of the wire formats openai_chat, openai_responses, " in result.stderr
+    assert 2 == result.stdout.count("-- ")
+    assert 1 == run("--wire", CHAT, letter).exit_code
+
+
+def test_a_replay_is_the_same_each_time(recorded: Any) -> None:
+    """Also where calls come without ids, and a live stream makes up new ones."""
+    call = {"function": {"name": "add", "arguments": {}}}
+    lines = [{"message": {"role": "assistant", "tool_calls": [call, call]}}, {"done": True, "done_reason": "stop"}]
+    (file,) = recorded("".join(json.dumps(line) + "\n" for line in lines).encode())
+    first, second = run("--json", file), run("--json", file)
+
+    assert 0 == first.exit_code
+    assert first.stdout == second.stdout
+    assert 2 == len({json.loads(line)["id"] for line in first.stdout.splitlines() if '"id"' in line})
 
 
 def test_a_crashing_stage_has_an_ending_too(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

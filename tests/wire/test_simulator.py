@@ -343,6 +343,16 @@ def test_a_file_says_what_the_classes_say():
     )
 
 
+def test_a_file_says_what_later_requests_meet():
+    """They need no names of their own."""
+    first = parse_scenario('steps = [{ text = "a" }]\nthen = [{ steps = [{ text = "b" }] }, {}]', name="m.toml")
+
+    assert (
+        Scenario(model="m", steps=(Text("a"),), then=(Scenario(model="", steps=(Text("b"),)), Scenario(model="")))
+        == first
+    )
+
+
 @pytest.mark.parametrize(
     ("toml", "complaint"),
     [
@@ -483,6 +493,20 @@ async def test_a_client_that_leaves_is_seen_to_leave():
             outcome = await seen.ended()
 
     assert (Outcome.CLIENT_LEFT, 7) == (outcome, seen.bytes_sent)
+
+
+async def test_later_requests_may_meet_something_else():
+    """One after the other, each with its faults; the last for good."""
+    later = (
+        Scenario(model="", steps=(Text("two"),), faults=(HttpError(status=503, times=1),)),
+        Scenario(model="any", steps=(Text("three"),), faults=(HttpError(status=429, times=2),)),
+    )
+    async with open_simulator([attrs.evolve(SPOKEN, then=later)]) as simulator:
+        received = [await ask(simulator) for _ in range(6)]
+
+    assert [200, 503, 429, 429, 200, 200] == [each.status for each in received]
+    assert [b"one" in received[0].body, b"three" in received[4].body, b"three" in received[5].body] == [True] * 3
+    assert b'"model":"m"' in received[5].body.replace(b" ", b"")
 
 
 async def test_faults_can_pass():

@@ -1,0 +1,61 @@
+"""`gestura chat`: a conversation in the terminal, or the questions of a pipe, one by one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import click
+import trio
+
+from gestura._client import open_client
+from gestura.cli.chat_loop import Chat
+from gestura.cli.chat_session import Session
+from gestura.cli.configuration import config_option
+from gestura.cli.line_input import LineInput, PipedLines
+from gestura.cli.tool_files import load_tools
+from gestura.cli.whom import open_configuration
+
+__all__ = ["chat"]
+
+
+@click.command()
+@click.option("--provider", metavar="NAME", help="Which provider to ask; `local` starts a small model on this machine.")
+@click.option("--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told.")
+@click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@click.option(
+    "--tools", multiple=True, metavar="FILE", help="A Python file or module with tools that the model may call."
+)
+@config_option
+@click.pass_context
+def chat(
+    context: click.Context,
+    provider: str | None,
+    model: str | None,
+    system: str | None,
+    tools: Sequence[str],
+    config_path: Path | None,
+) -> None:
+    """Talk with a model.
+
+    Each line is a question; /help lists the commands. Ctrl-C pauses an answer, and leaves when it is pressed twice.
+    What is piped in is asked line by line, and the answers are all that is written.
+    """
+    found = [attrs.evolve(tool, confirm=True) for tool in load_tools(tools)]
+    is_interactive = sys.stdin.isatty()
+
+    async def main() -> int:
+        async with open_configuration(provider, model, config_path) as config, open_client(config) as client:
+            session = Session(config=config, model=model, system=system, tools=found)
+            lines = _lines_of_terminal() if is_interactive else PipedLines()
+            return await Chat(session, client, lines, is_interactive=is_interactive).run()
+
+    context.exit(trio.run(main))
+
+
+def _lines_of_terminal() -> LineInput:
+    from gestura.cli.line_editor import TerminalLines  # slow to import, and other commands need it not
+
+    return TerminalLines()

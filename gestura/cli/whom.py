@@ -1,0 +1,84 @@
+"""Whom a command asks: the configured providers, or the model on this machine, started for the command.
+
+What can't be asked is told before anything is sent, with what can be asked instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from gestura.config import ProviderSettings, StreamingConfig
+from gestura.config_file import load_config
+from gestura.environment import VARIABLES
+from gestura.errors import ConfigError
+from gestura.local import LocalModel, open_local_model
+
+__all__ = ["LOCAL", "check_provider", "local_settings", "open_configuration"]
+
+LOCAL: Final = "local"
+"""The provider name of the model that gestura starts itself."""
+
+
+@asynccontextmanager
+async def open_configuration(
+    provider: str | None, model: str | None, path: Path | None
+) -> AsyncIterator[StreamingConfig]:
+    """The user's configuration with `provider` as its primary; with the local model for as long as it is asked.
+
+    Args:
+        provider: whom the command names; the configuration's own primary where it is `None`.
+        model: which model it names.
+        path: the configuration file it names.
+
+    Raises:
+        ConfigError: there is no such provider, it is not configured, or the local model is another one.
+    """
+    config = load_config(path)
+    if provider != LOCAL:
+        if provider is not None or not config.fallback:
+            check_provider(provider or config.primary, config)
+        yield attrs.evolve(config, primary=provider or config.primary)
+        return
+    async with open_local_model() as local:
+        if model not in (None, local.model):
+            raise ConfigError(
+                f"--model: the local model is {local.model}; for other weights, set GESTURA_LOCAL_MODEL to their file"
+            )
+        providers = {**config.providers, LOCAL: local_settings(local)}
+        yield attrs.evolve(config, primary=LOCAL, fallback=(), providers=providers)
+
+
+def check_provider(name: str, config: StreamingConfig) -> None:
+    """See to it that a provider can be asked.
+
+    Raises:
+        ConfigError: there is no such provider, or it is not configured; the message says what there is.
+    """
+    if name in config.providers:
+        return
+    if name == LOCAL:
+        raise ConfigError("the local model is not running: begin with `--provider local`")
+    if name not in VARIABLES:
+        known = ", ".join(dict.fromkeys((*VARIABLES, *config.providers, LOCAL)))
+        raise ConfigError(f"there is no provider {name!r}; known are {known}")
+    keys = " or ".join(VARIABLES[name].api_key)
+    raise ConfigError(
+        f"{name} is not configured: set {keys}; `gestura providers` lists whom you can ask, and "
+        "`--provider local` asks a model on this machine, without a key"
+    )
+
+
+def local_settings(model: LocalModel) -> ProviderSettings:
+    """How a client reaches the model on this machine."""
+    return ProviderSettings(
+        kind="openai_chat",
+        model=model.model,
+        api_key=model.api_key,
+        base_url=model.url,
+        context_window=model.context_window,
+    )
