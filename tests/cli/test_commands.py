@@ -1,5 +1,6 @@
 """The command line: what it accepts, and how it refuses."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -117,7 +118,10 @@ def test_the_demo_shows_every_stop_and_what_the_actors_did(monkeypatch: pytest.M
     assert [*["done"] * 7, "paused", "done", "cancelled", "error"] == endings
     assert "* attempt 1 of 3 failed, another in " in result.stdout
     assert "* openai failed; asking anthropic instead" in result.stdout
-    assert "256 wait for you" in result.stdout
+    # Of long chunks a mebibyte is read ahead; there are fewer than the channel has room for then.
+    waiting = re.search(r"(\d+) wait for you", result.stdout)
+    assert waiting
+    assert 0 < int(waiting[1]) <= 256
     assert "\x1b" not in result.stdout
 
 
