@@ -9,7 +9,7 @@ much to think.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gestura.config import ProviderSettings
@@ -29,8 +29,17 @@ from gestura.providers._anthropic_thinking import thinking_fields
 from gestura.providers._as_text import TEXTUAL
 from gestura.providers._call_ids import CallIds
 from gestura.providers._inline_files import inline_file, kind_of
-from gestura.providers._translation import arguments_object, base64_text, cannot_say
-from gestura.providers._turns import Located, turns
+from gestura.providers._translation import (
+    arguments_object,
+    base64_text,
+    cache_control,
+    cannot_say,
+    described,
+    described_schema,
+    shortened,
+    without_none,
+)
+from gestura.providers._turns import Located, turns, without_empty
 from gestura.request_options import NamedTool, Sampling, Tool
 from gestura.tool_schemas import as_written
 
@@ -63,7 +72,7 @@ def request_body(request: Request, settings: ProviderSettings) -> dict[str, Any]
         block for number, part in enumerate(request.system) if (block := _shown(f"system[{number}]", part, hints))
     ]
     optional = {
-        "system": _shortened(system) or None,
+        "system": shortened(system) or None,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "stop_sequences": list(sampling.stop) or None,
@@ -77,7 +86,7 @@ def request_body(request: Request, settings: ProviderSettings) -> dict[str, Any]
         "max_tokens": thinking.max_tokens,
         "messages": list(_messages(request, hints)),
         "stream": True,
-        **{name: value for name, value in optional.items() if value is not None},
+        **without_none(optional),
     }
     return {**body, **request.extra}
 
@@ -94,26 +103,19 @@ def _check(sampling: Sampling) -> None:
 
 def _messages(request: Request, hints: _CacheHints) -> list[dict[str, Any]]:
     """The turns, without those of the model's in which nothing is left, such as thinking under another's seal."""
+    return [
+        {"role": speaker.value, "content": shortened(blocks)}
+        for speaker, blocks in without_empty(_turns(request, hints))
+    ]
+
+
+def _turns(request: Request, hints: _CacheHints) -> Iterator[tuple[Role, list[dict[str, Any]]]]:
     ids = CallIds(CALL_ID)
-    said: list[tuple[Role, list[dict[str, Any]]]] = []
     for speaker, parts in turns(request.messages):
         blocks = [block for located in parts if (block := _block(located, ids, hints))]
         if not blocks and speaker is Role.USER:
             cannot_say(parts[0][0], "Anthropic refuses a message of blank text alone")
-        if said and said[-1][0] is speaker:
-            said[-1][1].extend(blocks)  # nothing was left of the turn between
-        elif blocks:
-            said.append((speaker, blocks))
-    return [{"role": speaker.value, "content": _shortened(blocks)} for speaker, blocks in said]
-
-
-def _shortened(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """A lone plain text as a string, which is its short form and the only one that some other servers know."""
-    match blocks:
-        case [{"type": "text", "text": str(text), **others}] if not others:
-            return text
-        case _:
-            return blocks
+        yield speaker, blocks
 
 
 def _block(located: Located, ids: CallIds, hints: _CacheHints) -> dict[str, Any] | None:
@@ -150,7 +152,7 @@ def _result(path: str, result: ToolResult, ids: CallIds, hints: _CacheHints) -> 
             content.append(block)
     block = {"type": "tool_result", "tool_use_id": ids.of_result(result)}
     if content:
-        block["content"] = _shortened(content)
+        block["content"] = shortened(content)
     if result.is_error:
         block["is_error"] = True
     return block | hints.at(path, result.cache)
@@ -215,9 +217,8 @@ def _tool(path: str, tool: Tool, hints: _CacheHints) -> dict[str, Any]:
     hint = hints.at(path, tool.cache)
     if written := as_written(tool, "anthropic"):
         return written | hint
-    optional = {"description": tool.description or None, "strict": tool.strict} | hint
-    told = {name: value for name, value in optional.items() if value is not None}
-    return {"name": tool.name, "input_schema": tool.parameters, **told}
+    optional = {**described(tool.description), "strict": tool.strict, **hint}
+    return {"name": tool.name, "input_schema": tool.parameters, **without_none(optional)}
 
 
 def _tool_choice(request: Request) -> dict[str, Any] | None:
@@ -240,8 +241,7 @@ def _output_format(request: Request) -> Mapping[str, Any]:
     wanted = request.response_format
     if wanted is None:
         return {}
-    described = {"description": wanted.description} if wanted.description else {}
-    return {"format": {"type": "json_schema", "schema": {**described, **wanted.schema}}}
+    return {"format": {"type": "json_schema", "schema": described_schema(wanted)}}
 
 
 class _CacheHints:
@@ -263,4 +263,4 @@ class _CacheHints:
         if cache == "1h" and "5m" in self._said:
             cannot_say(f"{path}.cache", "Anthropic wants those of '1h' before those of '5m' (tools, system, messages)")
         self._said.append(cache)
-        return {"cache_control": {"type": "ephemeral"} | ({"ttl": "1h"} if cache == "1h" else {})}
+        return cache_control(cache)

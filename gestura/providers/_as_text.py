@@ -10,10 +10,14 @@ from gestura.parts import DocumentPart, ToolResult
 from gestura.providers._inline_files import inline_file
 from gestura.providers._translation import cannot_say
 
-__all__ = ["TEXTUAL", "document_text", "result_text"]
+__all__ = ["FAILED", "TEXTUAL", "document_text", "result_text"]
 
 TEXTUAL: Final = ("text/", "application/json", "application/xml", "application/yaml")
 """How the media types begin that are text."""
+
+
+FAILED: Final = "Error: "
+"""Stands before the result of a tool that failed, where there is no field for that."""
 
 
 def document_text(path: str, part: DocumentPart) -> str | None:
@@ -43,4 +47,4 @@ def result_text(result: ToolResult, texts: Iterable[str]) -> str:
     'Error: No such city.'
     """
     text = "\n\n".join(texts)
-    return f"Error: {text}" if result.is_error else text
+    return FAILED + text if result.is_error else text

@@ -11,7 +11,7 @@ calls that Gemini did not make itself. Which one a model is, its name tells; an 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,8 +21,15 @@ from gestura.messages import Role
 from gestura.parts import DocumentPart, ImagePart, RefusalPart, TextPart, ThinkingPart, ToolCall, ToolResult
 from gestura.providers._inline_files import inline_file, kind_of
 from gestura.providers._reasoning import budget_of
-from gestura.providers._translation import arguments_object, base64_text, cannot_say
-from gestura.providers._turns import Located, turns
+from gestura.providers._translation import (
+    arguments_object,
+    base64_text,
+    cannot_say,
+    described,
+    described_schema,
+    without_none,
+)
+from gestura.providers._turns import Located, turns, without_empty
 from gestura.request_options import NamedTool, Reasoning, ResponseFormat, Sampling, Tool
 from gestura.tool_schemas import as_written
 
@@ -86,19 +93,19 @@ def _is_since_3(model: str) -> bool:
 
 def _contents(request: Request, *, is_since_3: bool) -> list[dict[str, Any]]:
     """The turns, without those of the model's in which nothing is left, such as thinking under another's seal."""
+    said = without_empty(_turns(request, is_since_3=is_since_3))
+    return [{"role": _ROLES[speaker], "parts": parts} for speaker, parts in said]
+
+
+def _turns(request: Request, *, is_since_3: bool) -> Iterator[tuple[Role, list[dict[str, Any]]]]:
     calls: dict[str, ToolCall] = {}
-    said: list[tuple[Role, list[dict[str, Any]]]] = []
     for speaker, located in turns(request.messages):
         parts = [part for each in located for part in _parts(each, calls, is_since_3=is_since_3)]
         if not parts and speaker is Role.USER:
             cannot_say(located[0][0], "Gemini refuses a message of empty text alone")
         if is_since_3:
             _seal_foreign_calls(parts)
-        if said and said[-1][0] is speaker:
-            said[-1][1].extend(parts)  # nothing was left of the turn between
-        elif parts:
-            said.append((speaker, parts))
-    return [{"role": _ROLES[speaker], "parts": parts} for speaker, parts in said]
+        yield speaker, parts
 
 
 def _seal_foreign_calls(parts: list[dict[str, Any]]) -> None:
@@ -185,9 +192,8 @@ def _tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:
-    described = {"description": tool.description} if tool.description else {}
     # `parameters` takes a dialect of its own, without empty objects; this field takes JSON Schema.
-    return {"name": tool.name, **described, "parametersJsonSchema": tool.parameters}
+    return {"name": tool.name, **described(tool.description), "parametersJsonSchema": tool.parameters}
 
 
 def _tool_choice(request: Request) -> dict[str, Any] | None:
@@ -207,15 +213,14 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
         "seed": sampling.seed,
         "stopSequences": list(sampling.stop) or None,
     }
-    return {name: value for name, value in optional.items() if value is not None}
+    return without_none(optional)
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any]:
     """The shape of the answer. A description goes into the schema; for a name there is no place."""
     if wanted is None:
         return {}
-    described = {"description": wanted.description} if wanted.description else {}
-    return {"responseMimeType": "application/json", "responseJsonSchema": {**described, **wanted.schema}}
+    return {"responseMimeType": "application/json", "responseJsonSchema": described_schema(wanted)}
 
 
 def _thinking(reasoning: Reasoning | None, *, is_since_3: bool) -> dict[str, Any]:

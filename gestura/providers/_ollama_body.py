@@ -8,7 +8,6 @@ from it by not being told of them. docs/providers/ollama.md has the whole table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from gestura.config import ProviderSettings
@@ -18,9 +17,17 @@ from gestura.parts import DocumentPart, ImagePart, Part, RefusalPart, TextPart, 
 from gestura.providers._as_text import document_text, result_text
 from gestura.providers._inline_files import inline_file
 from gestura.providers._reasoning import effort_of
-from gestura.providers._translation import arguments_object, base64_text, cannot_say, joined_text
-from gestura.providers._turns import Located, parts_of
-from gestura.request_options import NamedTool, ResponseFormat, Tool
+from gestura.providers._translation import (
+    arguments_object,
+    base64_text,
+    cannot_say,
+    described,
+    described_schema,
+    joined_text,
+    without_none,
+)
+from gestura.providers._turns import Located, runs
+from gestura.request_options import NamedTool, Tool
 from gestura.tool_schemas import as_written
 
 __all__ = ["ollama_body"]
@@ -44,18 +51,18 @@ def ollama_body(request: Request, settings: ProviderSettings) -> dict[str, Any]:
         "seed": sampling.seed,
         "stop": list(sampling.stop) or None,
     }
-    options = {name: value for name, value in asked.items() if value is not None}
+    options = without_none(asked)
     told = {
         "think": _think(request, settings),
         "tools": [_tool(tool) for tool in request.tools if request.tool_choice != "none"] or None,
-        "format": _format(request.response_format) if request.response_format else None,
+        "format": described_schema(request.response_format) if request.response_format else None,
         "options": options or None,
     }
     body = {
         "model": settings.model,
         "messages": list(_messages(request)),
         "stream": True,
-        **{name: value for name, value in told.items() if value is not None},
+        **without_none(told),
     }
     match request.extra.get("options"):
         case Mapping() as more:
@@ -80,21 +87,15 @@ def _think(request: Request, settings: ProviderSettings) -> bool | str | None:
 def _tool(tool: Tool) -> dict[str, Any]:
     if written := as_written(tool, "openai"):
         return written
-    described = {"description": tool.description} if tool.description else {}
-    return {"type": "function", "function": {"name": tool.name, **described, "parameters": tool.parameters}}
-
-
-def _format(shape: ResponseFormat) -> dict[str, Any]:
-    """The schema alone, which Ollama always holds the model to; what it is for is said in it."""
-    return {**({"description": shape.description} if shape.description else {}), **shape.schema}
+    function = {"name": tool.name, **described(tool.description), "parameters": tool.parameters}
+    return {"type": "function", "function": function}
 
 
 def _messages(request: Request) -> Iterator[dict[str, Any]]:
     if request.system:
         yield {"role": "system", "content": joined_text(request.system)}
     names: dict[str, str] = {}
-    for role, run in groupby(enumerate(request.messages), key=lambda each: each[1].role):
-        turns = [parts_of(number, message) for number, message in run]
+    for role, turns in runs(request.messages):
         if role is Role.USER:
             located = [each for turn in turns for each in turn]
             yield from (_result(path, part, names) for path, part in located if isinstance(part, ToolResult))

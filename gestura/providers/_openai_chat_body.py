@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any, Final
 
 from gestura.chat_dialect import ChatDialect
@@ -31,8 +30,8 @@ from gestura.providers._call_ids import CallIds
 from gestura.providers._inline_files import inline_file
 from gestura.providers._reasoning import effort_of
 from gestura.providers._reasoning_details import WIRE, as_entry
-from gestura.providers._translation import cannot_say, data_url
-from gestura.providers._turns import Located, parts_of
+from gestura.providers._translation import cache_control, cannot_say, data_url, described, shortened, without_none
+from gestura.providers._turns import Located, runs
 from gestura.request_options import NamedTool, Reasoning, Tool, ToolChoice
 from gestura.tool_schemas import as_written
 
@@ -64,15 +63,15 @@ def chat_body(request: Request, model: str, dialect: ChatDialect) -> dict[str, A
         "tool_choice": _tool_choice(request.tool_choice) if request.tools else None,
     }
     if shape:
-        described = {"description": shape.description} if shape.description else {}
-        schema = {"name": shape.name, **described, "schema": shape.schema, "strict": shape.strict}
+        named = {"name": shape.name, **described(shape.description)}
+        schema = {**named, "schema": shape.schema, "strict": shape.strict}
         told["response_format"] = {"type": "json_schema", "json_schema": schema}
     body = {
         "model": model,
         "messages": list(_Conversation(dialect).messages(request)),
         "stream": True,
         "stream_options": {"include_usage": True},
-        **{name: value for name, value in told.items() if value is not None},
+        **without_none(told),
     }
     return {**{dialect.field_names.get(name, name): value for name, value in body.items()}, **request.extra}
 
@@ -95,13 +94,8 @@ def _reasoning(reasoning: Reasoning | None, dialect: ChatDialect) -> dict[str, A
 def _tool(tool: Tool, dialect: ChatDialect) -> dict[str, Any]:
     if written := as_written(tool, "openai"):
         return {**written, **_hint(tool.cache, dialect)}
-    function: dict[str, Any] = {"name": tool.name}
-    if tool.description:
-        function["description"] = tool.description
-    function["parameters"] = tool.parameters
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function, **_hint(tool.cache, dialect)}
+    function = {"name": tool.name, **described(tool.description), "parameters": tool.parameters, "strict": tool.strict}
+    return {"type": "function", "function": without_none(function), **_hint(tool.cache, dialect)}
 
 
 def _tool_choice(choice: ToolChoice | None) -> str | dict[str, Any] | None:
@@ -109,10 +103,7 @@ def _tool_choice(choice: ToolChoice | None) -> str | dict[str, Any] | None:
 
 
 def _hint(cache: CacheTime | None, dialect: ChatDialect) -> dict[str, Any]:
-    """Five minutes are what a hint means that tells no time."""
-    if cache is None or not dialect.cache_control:
-        return {}
-    return {"cache_control": {"type": "ephemeral"} | ({} if cache == "5m" else {"ttl": cache})}
+    return cache_control(cache) if cache is not None and dialect.cache_control else {}
 
 
 class _Conversation:
@@ -125,12 +116,11 @@ class _Conversation:
     def messages(self, request: Request) -> Iterator[dict[str, Any]]:
         if request.system:
             yield {"role": "system", "content": self._joined(request.system, "\n\n")}
-        for role, run in groupby(enumerate(request.messages), key=lambda each: each[1].role):
-            turns = [parts_of(number, message) for number, message in run]
+        for role, messages in runs(request.messages):
             if role is Role.USER:
-                yield from self._of_user(turns)
+                yield from self._of_user(messages)
             else:
-                yield from filter(None, map(self._of_model, turns))
+                yield from filter(None, map(self._of_model, messages))
 
     def _of_user(self, turns: Sequence[Sequence[Located]]) -> Iterator[dict[str, Any]]:
         """Messages of the user's that follow one another: first all results, then what else is said in each."""
@@ -142,7 +132,7 @@ class _Conversation:
             said = [self._content(path, part) for path, part in turn if not isinstance(part, ToolResult)]
             if said:
                 content, beside = [*beside, *said], []
-                yield {"role": "user", "content": _plain(content)}
+                yield {"role": "user", "content": shortened(content)}
         if beside:
             yield {"role": "user", "content": beside}
 
@@ -215,14 +205,6 @@ class _Conversation:
         if self._dialect.cache_control and any(part.cache for part in parts):
             return [self._content("", part) for part in parts]
         return between.join(part.text for part in parts)
-
-
-def _plain(content: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """One text alone, without a hint, as a string: older servers take nothing else."""
-    match content:
-        case [{"type": "text", "text": str(text), **rest}] if not rest:
-            return text
-    return content
 
 
 def _document(path: str, part: DocumentPart) -> dict[str, Any]:

@@ -26,10 +26,11 @@ from gestura.parts import (
     ToolCall,
     ToolResult,
 )
+from gestura.providers._as_text import FAILED
 from gestura.providers._call_ids import CallIds
 from gestura.providers._inline_files import inline_file, kind_of
 from gestura.providers._reasoning import effort_of
-from gestura.providers._translation import cannot_say, data_url, joined_text
+from gestura.providers._translation import cannot_say, data_url, described, joined_text, shortened, without_none
 from gestura.providers._turns import Located, parts_of
 from gestura.request_options import NamedTool, Reasoning, ResponseFormat, Tool
 from gestura.tool_schemas import as_written
@@ -41,9 +42,6 @@ WIRE: Final = "openai_responses"
 
 CALL_ID: Final = re.compile(r".{1,64}", re.DOTALL)
 """What the id of a call may be: OpenAI refuses longer ones."""
-
-FAILED: Final = "Error: "
-"""Stands before the output of a tool that failed, which has no field of its own."""
 
 SEALED_REASONING: Final = "reasoning.encrypted_content"
 """What to ask for, so that reasoning comes with its seal: OpenAI does so by itself, others don't."""
@@ -76,7 +74,7 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
         "model": model,
         "input": list(_input(request)),
         "stream": True,
-        **{name: value for name, value in optional.items() if value is not None},
+        **without_none(optional),
     }
     return {**body, **request.extra}
 
@@ -101,7 +99,7 @@ def _asked(parts: list[Located], ids: CallIds) -> Iterator[dict[str, Any]]:
             case TextPart() | ImagePart() | DocumentPart():
                 content.append(_content(path, part))
     if content:
-        yield {"role": "user", "content": _shortened(content)}
+        yield {"role": "user", "content": shortened(content, "input_text")}
 
 
 def _answered(parts: list[Located], ids: CallIds) -> Iterator[dict[str, Any]]:
@@ -140,18 +138,7 @@ def _output(path: str, result: ToolResult) -> str | list[dict[str, Any]]:
                 content = [{"type": "input_text", "text": FAILED + text}, *others]
             case _:
                 content.insert(0, {"type": "input_text", "text": FAILED.strip()})
-    return _shortened(content)
-
-
-def _shortened(content: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """A lone text as a string, which is its short form; so is nothing."""
-    match content:
-        case []:
-            return ""
-        case [{"type": "input_text", "text": str(text)}]:
-            return text
-        case _:
-            return content
+    return shortened(content, "input_text") if content else ""
 
 
 def _content(path: str, part: ResultPart) -> dict[str, Any]:
@@ -184,11 +171,10 @@ def _file_name(part: DocumentPart, media_type: str) -> str:
 def _tool(tool: Tool) -> dict[str, Any]:
     if written := as_written(tool, "openai_responses"):
         return written
-    described = {"description": tool.description} if tool.description else {}
     return {
         "type": "function",
         "name": tool.name,
-        **described,
+        **described(tool.description),
         "parameters": tool.parameters,
         "strict": tool.strict or False,  # left out, it would make optional parameters required
     }
@@ -206,12 +192,11 @@ def _tool_choice(request: Request) -> str | dict[str, Any] | None:
 def _text(wanted: ResponseFormat | None) -> dict[str, Any] | None:
     if wanted is None:
         return None
-    described = {"description": wanted.description} if wanted.description else {}
     return {
         "format": {
             "type": "json_schema",
             "name": wanted.name,
-            **described,
+            **described(wanted.description),
             "schema": wanted.schema,
             "strict": wanted.strict,
         }

@@ -9,9 +9,21 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from gestura.errors import ConfigError, ErrorKind
-from gestura.parts import DocumentPart, ImagePart, TextPart, ToolCall
+from gestura.parts import CacheTime, DocumentPart, ImagePart, TextPart, ToolCall
+from gestura.request_options import ResponseFormat
 
-__all__ = ["arguments_object", "base64_text", "cannot_say", "data_url", "joined_text"]
+__all__ = [
+    "arguments_object",
+    "base64_text",
+    "cache_control",
+    "cannot_say",
+    "data_url",
+    "described",
+    "described_schema",
+    "joined_text",
+    "shortened",
+    "without_none",
+]
 
 UNREADABLE_ARGUMENTS: Final = "unreadable_arguments"
 """The one field of the object that stands for arguments that are none, where the provider wants an object."""
@@ -28,6 +40,41 @@ def cannot_say(path: str, why: str) -> NoReturn:
         ConfigError: always.
     """
     raise ConfigError(f"{path}: {why}", kind=ErrorKind.BAD_REQUEST)
+
+
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a request tells; what it leaves open is `None`, and is not sent."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def described(words: str) -> dict[str, Any]:
+    """The field for a description, where there is one."""
+    return {"description": words} if words else {}
+
+
+def described_schema(shape: ResponseFormat) -> dict[str, Any]:
+    """The schema of an answer with what it is for, for providers that have no other place to say that."""
+    return {**described(shape.description), **shape.schema}
+
+
+def cache_control(cache: CacheTime) -> dict[str, Any]:
+    """A cache hint in Anthropic's terms, where five minutes are what a hint means that tells no time."""
+    return {"cache_control": {"type": "ephemeral"} | ({} if cache == "5m" else {"ttl": cache})}
+
+
+def shortened(content: list[dict[str, Any]], kind: str = "text") -> str | list[dict[str, Any]]:
+    """A lone plain text as a string, which is its short form and the only one that some servers know.
+
+    >>> shortened([{"type": "text", "text": "Hi"}])
+    'Hi'
+    >>> shortened([{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}])
+    [{'type': 'text', 'text': 'Hi', 'cache_control': {'type': 'ephemeral'}}]
+    """
+    match content:
+        case [{"type": found, "text": str(text), **others}] if found == kind and not others:
+            return text
+        case _:
+            return content
 
 
 def joined_text(parts: Iterable[TextPart]) -> str:

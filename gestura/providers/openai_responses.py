@@ -35,6 +35,7 @@ from gestura.providers._responses_events import (
     ResponseUsage,
 )
 from gestura.providers._responses_items import Aliases, Call, CallDirectory, ToldParts
+from gestura.providers._translation import without_none
 from gestura.providers.endpoints import endpoint_url
 from gestura.providers.faults import fault_in_stream
 from gestura.stages import Stage, fuse
@@ -315,7 +316,7 @@ def _sealed(item: Item) -> str:
         fields["encrypted_content"] = item.encrypted_content
     else:
         fields["content"] = [{"type": "reasoning_text", "text": part.text or ""} for part in item.content or ()]
-    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None}).decode()
+    return msgspec.json.encode(without_none(fields)).decode()
 
 
 def _json_text(arguments: str | dict[str, Any] | None) -> str:
