@@ -165,9 +165,8 @@ class _StreamSpan:
         if usage is None:
             return
         parts = usage.parts()
-        read = parts.input + parts.cached_input + parts.cache_write
         counts = {
-            "input": None if usage.input_tokens is None else read,
+            "input": None if usage.input_tokens is None else parts.read,
             "output": None if usage.output_tokens is None else parts.output,
         }
         for kind, count in counts.items():

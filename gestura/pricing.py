@@ -197,7 +197,7 @@ def _listed_cost(found: _Listed, parts: TokenParts) -> float:
     import genai_prices
 
     usage = genai_prices.Usage(
-        input_tokens=parts.input + parts.cached_input + parts.cache_write,
+        input_tokens=parts.read,
         cache_read_tokens=parts.cached_input,
         cache_write_tokens=parts.cache_write,
         output_tokens=parts.output,

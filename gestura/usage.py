@@ -58,9 +58,14 @@ class TokenParts:
     output: int = 0
 
     @property
+    def read(self) -> int:
+        """All that the model read, from wherever."""
+        return self.input + self.cached_input + self.cache_write
+
+    @property
     def total(self) -> int:
         """All of them: what the answer takes of the context window."""
-        return self.input + self.cached_input + self.cache_write + self.output
+        return self.read + self.output
 
 
 @attrs.frozen(kw_only=True)

@@ -91,9 +91,8 @@ def _counts(usage: TokenUsage | None) -> list[str]:
     """The counts that were told, with those of which others are parts including these, whoever counted."""
     usage = usage or TokenUsage()
     parts = usage.parts()
-    read = parts.input + parts.cached_input + parts.cache_write
     counts = {
-        "tokens in": None if usage.input_tokens is None else read,
+        "tokens in": None if usage.input_tokens is None else parts.read,
         "of them cached": parts.cached_input or None,
         "out": None if usage.output_tokens is None else parts.output,
         "of them reasoning": usage.reasoning_tokens or None,
