@@ -6,7 +6,7 @@ import os
 import sys
 from collections import ChainMap
 from collections.abc import AsyncIterator, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +29,7 @@ from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
+from gestura.config_file import load_config
 from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
@@ -368,23 +369,17 @@ async def open_client(
     if not trio.lowlevel.in_trio_task():
         raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
     if config is None:
-        from gestura.config_file import load_config  # needed once, if at all
-
         config = load_config()
     known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
     for settings in config.providers.values():
         known.get(settings.kind)  # imported here, where it holds up no stream
-    if transport is not None:
-        with closing(Client(config, transport, known, observer)) as client:
-            yield client
-        return
-    load_price_list()  # likewise, and aiohttp below
-    async with _open_transport(config.transport) as opened:
+    async with nullcontext(transport) if transport is not None else _open_transport(config.transport) as opened:
         with closing(Client(config, opened, known, observer)) as client:
             yield client
 
 
 def _open_transport(name: TransportName | None) -> AbstractAsyncContextManager[Transport]:
+    load_price_list()  # like aiohttp below, slow to import: here it holds up no stream
     if name == "thread" or (name is None and sys.version_info >= (3, 14)):
         from gestura.transport._aiohttp_thread import open_thread_transport
 

@@ -78,10 +78,6 @@ class Outlet:
         if self._line:
             raise trio.WouldBlock
         self._channel.send_nowait(chunk)
-        self.delivered(chunk)
-
-    def delivered(self, chunk: StreamChunk) -> None:
-        """A chunk is with the user; for those who watch."""
 
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class. No checkpoint where there is room: what room there is is bounded.
@@ -136,14 +132,17 @@ class Outlet:
                 with trio.move_on_after(patience):
                     if not turn.is_set():
                         await turn.wait()
-                    await self._channel.send(chunk)
-                    self.delivered(chunk)
+                    await self._send(chunk)
                     return
             self._counts.dropped[type(chunk).__name__] += 1
         finally:
             self._line.remove(turn)
             if self._line:
                 self._line[0].set()
+
+    async def _send(self, chunk: StreamChunk) -> None:
+        """Wait for room for a chunk whose turn it is."""
+        await self._channel.send(chunk)
 
     async def wait_caught_up(self) -> None:
         while self._line or self._channel.statistics().current_buffer_used:

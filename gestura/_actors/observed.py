@@ -26,7 +26,15 @@ class ObservedOutlet(Outlet):
         super().__init__(channel, counts)
         self.observation: Observation | None = None
 
-    def delivered(self, chunk: StreamChunk) -> None:
+    def send_nowait(self, chunk: StreamChunk) -> None:
+        super().send_nowait(chunk)
+        self._tell(chunk)
+
+    async def _send(self, chunk: StreamChunk) -> None:
+        await super()._send(chunk)
+        self._tell(chunk)
+
+    def _tell(self, chunk: StreamChunk) -> None:
         """Tell the observer, who may fail."""
         if self.observation is not None:
             try:

@@ -42,11 +42,12 @@ def redact_fault(fault: Fault, settings: ProviderSettings | None) -> Fault:
     """`fault`, without the secrets of its provider's settings."""
     if settings is None:
         return fault
+    hidden = _redactor(secrets_of([settings]))
     return attrs.evolve(
         fault,
-        message=redact(fault.message, [settings]),
-        code=fault.code and redact(fault.code, [settings]),
-        request_id=fault.request_id and redact(fault.request_id, [settings]),
+        message=hidden(fault.message),
+        code=fault.code and hidden(fault.code),
+        request_id=fault.request_id and hidden(fault.request_id),
     )
 
 
