@@ -44,7 +44,7 @@ from gestura.limits import Limits
 from gestura.strict_types import strict_converter
 from gestura.toml_lines import lines_of
 
-__all__ = ["CONFIG_VARIABLE", "DEFAULT", "LoadedConfig", "default_path", "load_config", "read_config"]
+__all__ = ["CONFIG_VARIABLE", "DEFAULT", "LoadedConfig", "default_path", "load_config", "read_config", "section_of"]
 
 CONFIG_VARIABLE: Final = "GESTURA_CONFIG"
 """The environment variable that names the file."""
@@ -122,6 +122,15 @@ def _text_of(path: Path, *, must_exist: bool) -> str | None:
         raise ConfigError(f"{path}: can't be read: {error}") from error
 
 
+def section_of(name: str) -> str:
+    """Where in the file a provider is told of.
+
+    >>> section_of("openai"), section_of("groq")
+    ('openai', 'providers.groq')
+    """
+    return name if name in VARIABLES else f"providers.{name}"
+
+
 class _Reader:
     """Makes a configuration of one file's text. Its methods refuse what is wrong with the place where it stands."""
 
@@ -170,12 +179,11 @@ class _Reader:
         if not isinstance(others, dict):
             self._refuse("providers", "expected tables, one for each provider")
         providers = {}
-        for name in (*VARIABLES, *(name for name in others if name not in VARIABLES)):
-            path = name if name in self._table or name not in others else f"providers.{name}"
-            if path == f"providers.{name}" and name in VARIABLES:
-                self._refuse(path, f"{name} has a section of its own: [{name}]")
-            section = self._table.get(name, others.get(name))
-            settings = self._provider(name, path, section)
+        for name in dict.fromkeys((*VARIABLES, *others)):
+            if name in VARIABLES and name in others and name not in self._table:
+                self._refuse(f"providers.{name}", f"{name} has a section of its own: [{name}]")
+            section = self._table.get(name) if name in VARIABLES else others[name]
+            settings = self._provider(name, section_of(name), section)
             if settings is not None:
                 providers[name] = settings
         return providers

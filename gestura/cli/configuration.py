@@ -20,7 +20,7 @@ from gestura.chunks import Error
 from gestura.cli.streams import is_styled
 from gestura.cli.terminal_text import visible_line
 from gestura.config import ProviderSettings, StreamingConfig
-from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config
+from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config, section_of
 from gestura.conversation import Request
 from gestura.environment import VARIABLES
 from gestura.errors import StreamFailed
@@ -139,7 +139,7 @@ def check(context: click.Context, config_path: Path | None) -> None:
 
 def _is_told(loaded: LoadedConfig, name: str) -> bool:
     """Whether somebody configured the provider, or it is there by itself."""
-    return any(origin != DEFAULT for path, origin in loaded.origins.items() if path.startswith(f"{_section(name)}."))
+    return any(origin != DEFAULT for path, origin in loaded.origins.items() if path.startswith(f"{section_of(name)}."))
 
 
 async def _check(config: StreamingConfig, names: Sequence[str]) -> bool:
@@ -179,14 +179,10 @@ def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     for name in ("primary", "fallback", "after_output", "hedge_after", "transport"):
         yield from _value(name, getattr(told, name))
     for name, settings in told.providers.items():
-        yield from _provider(_section(name), settings)
+        yield from _provider(section_of(name), settings)
     for section in ("retry", "timeouts", "limits"):
         for field, value in attrs.asdict(getattr(told, section), recurse=False).items():
             yield from _value(f"{section}.{field}", value)
-
-
-def _section(name: str) -> str:
-    return name if name in VARIABLES else f"providers.{name}"
 
 
 def _provider(path: str, settings: ProviderSettings) -> Iterator[tuple[str, Any]]:
