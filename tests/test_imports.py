@@ -30,6 +30,7 @@ LAYERS = (
     ("response_formats", "tools"),
     ("conversation_rules",),
     ("conversation",),
+    ("endings",),
     ("agent_options", "chunks"),
     ("chunk_json",),
     ("answer", "conversation_json", "stages", "transport"),
