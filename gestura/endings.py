@@ -1,4 +1,4 @@
-"""How a stream ends: with its last chunk, behind which nothing comes. `StepDone` tells of an answer amid an agent's turn.
+"""How a stream ends: with its last chunk. `StepDone` is one's like, of an answer amid an agent's turn.
 
 `gestura.chunks` has them all, beside the other chunks.
 """

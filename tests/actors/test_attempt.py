@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+from doors import Leave, by_an_exception, by_break
 from scripting import ANSWER, DONE, FINISH, answers, chunks_of, config, delta, event, open_scripted, run_virtually, text
 from trio.testing import MockClock
 
@@ -95,20 +96,6 @@ async def test_an_error_in_the_stream_is_no_answer_however_well_it_ends(autojump
 
 
 # Leaving early.
-
-
-class Leave(Exception):
-    """A door."""
-
-
-async def by_break(stream: gestura.ChunkStream) -> None:
-    async for _ in stream:
-        break
-
-
-async def by_an_exception(stream: gestura.ChunkStream) -> None:
-    await anext(stream)
-    raise Leave
 
 
 async def by_a_deadline(stream: gestura.ChunkStream) -> None:

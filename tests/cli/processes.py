@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 import trio
+from variables import PROVIDER_VARIABLES
 
-from gestura.environment import VARIABLES
 from gestura.simulator import Simulator
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals are a thing of Unix")
@@ -33,7 +33,7 @@ PATIENCE = 30.0  # seconds until a test gives up; nothing waits that long when a
 
 def environment(simulator: Simulator | None) -> dict[str, str]:
     """Without any key but the simulator's, and with a terminal that knows escape sequences."""
-    told = {name for of in VARIABLES.values() for name in (*of.api_key, of.base_url, of.model)} | {"NO_COLOR"}
+    told = PROVIDER_VARIABLES | {"NO_COLOR"}
     inherited = {name: value for name, value in os.environ.items() if name not in told}
     reached = {"OPENAI_BASE_URL": simulator.url, "OPENAI_API_KEY": "sk-test"} if simulator else {}
     return {**inherited, **reached, "TERM": "xterm"}

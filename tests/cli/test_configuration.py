@@ -9,18 +9,13 @@ from typing import Any
 import pytest
 import trio
 from click.testing import CliRunner
+from variables import NOTHING
 
 from gestura.chunks import Text
 from gestura.cli import main
 from gestura.config_file import load_config
-from gestura.environment import VARIABLES
 from gestura.simulator import Scenario, open_simulator
 
-NOTHING = {
-    variable: None
-    for variables in VARIABLES.values()
-    for variable in (*variables.api_key, variables.base_url, variables.model)
-}
 KEY = "sk-very-secret"
 
 

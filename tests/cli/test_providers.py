@@ -5,15 +5,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from variables import NOTHING
 
 from gestura.cli import main
 from gestura.environment import VARIABLES
 
-NOTHING = {
-    variable: None
-    for variables in VARIABLES.values()
-    for variable in (*variables.api_key, variables.base_url, variables.model)
-}
 KEY = "sk-very-secret"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+from doors import Leave, by_an_exception, by_break
 from scripting import text
 from servers import CHUNKED_HEAD, Peer, chunk, serve
 from trio.testing import wait_all_tasks_blocked
@@ -107,20 +108,6 @@ async def test_one_stream_that_is_not_read_holds_up_no_other():
         await until_still(stuck)
 
         assert "Hello" == str(await client.ask("Hi"))
-
-
-class Leave(Exception):
-    """A door."""
-
-
-async def by_break(stream: gestura.ChunkStream) -> None:
-    async for _ in stream:
-        break
-
-
-async def by_an_exception(stream: gestura.ChunkStream) -> None:
-    await anext(stream)
-    raise Leave
 
 
 async def by_a_deadline(stream: gestura.ChunkStream) -> None:
