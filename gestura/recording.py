@@ -177,6 +177,7 @@ class ExchangeRecorder:
     _recorder: Recorder
     _number: int
     _hider: SecretHider
+    _ended: bool = attrs.field(default=False, init=False)
 
     def note(self, event: str, **fields: Any) -> None:
         """Write an event of now."""
@@ -196,7 +197,10 @@ class ExchangeRecorder:
             self.note("read", asked=asked, **_as_json(data))
 
     def end(self, event: str, **fields: Any) -> None:
-        """Nothing more comes: `end`, `error` or `closed`."""
+        """Nothing more comes: `end`, `error` or `closed`. Of several the first counts."""
+        if self._ended:
+            return
+        self._ended = True
         if data := self._hider.close():
             self.note("read", asked=self._recorder.now(), **_as_json(data))
         self.note(event, **fields)

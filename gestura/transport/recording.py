@@ -30,45 +30,30 @@ class RecordingTransport:
             exchange.note("connected")
             on_connect()
 
-        response: _RecordedResponse | None = None
         try:
             async with self.inner.open(request, on_connect=connected) as opened:
                 exchange.respond(opened.status, opened.headers)
-                response = _RecordedResponse(opened, exchange)
-                yield response
+                yield _RecordedResponse(opened, exchange)
         except TransportError as error:
-            if response is None:
-                exchange.end("error", message=str(error), retryable=error.retryable)
-            raise
-        except BaseException:
-            if response is None:
-                exchange.end("closed")
+            exchange.end("error", message=str(error), retryable=error.retryable)
             raise
         finally:
-            if response is not None and not response.ended:
-                exchange.end("closed")
+            exchange.end("closed")
 
 
 class _RecordedResponse:
     def __init__(self, inner: HttpResponse, exchange: ExchangeRecorder) -> None:
         self.status = inner.status
         self.headers = inner.headers
-        self.ended = False
         self._inner = inner
         self._exchange = exchange
 
     async def receive_some(self) -> bytes:
         asked = self._exchange.asked()
-        try:
-            data = await self._inner.receive_some()
-        except TransportError as error:
-            self.ended = True
-            self._exchange.end("error", message=str(error), retryable=error.retryable)
-            raise
+        data = await self._inner.receive_some()
         if data:
             self._exchange.read(data, asked)
-        elif not self.ended:
-            self.ended = True
+        else:
             self._exchange.end("end")
         return data
 
