@@ -9,17 +9,24 @@ from strategies import CallPart, Failed, Finished, Meaning, Over, Reasoned, Said
 from gestura.chunks import Text, Thinking
 from gestura.testing import merged
 
+NO_TAG_SPANS = "\udfff"
+"""Stands in the text where something else was told, such as a failure or a call; no model's text has it."""
+
 
 def shown(meanings: Sequence[Meaning]) -> list[Text | Thinking]:
     """Text and thinking, in order. Once reasoning had a field of its own, tags are text."""
     before = next((place for place, each in enumerate(meanings) if isinstance(each, Reasoned)), len(meanings))
-    tagged = "".join(each.text for each in meanings[:before] if isinstance(each, Said))
+    tagged = "".join(
+        each.text if isinstance(each, Said) else "" if isinstance(each, Told) else NO_TAG_SPANS
+        for each in meanings[:before]
+    )
     after = [
         Text(each.text) if isinstance(each, Said) else Thinking(each.text)
         for each in meanings[before:]
         if isinstance(each, Said | Reasoned)
     ]
-    return merged([*_told_apart(tagged), *after])
+    whole = [type(piece)(piece.text.replace(NO_TAG_SPANS, "")) for piece in _told_apart(tagged)]
+    return merged([*(piece for piece in whole if piece.text), *after])
 
 
 def _told_apart(text: str) -> Iterator[Text | Thinking]:

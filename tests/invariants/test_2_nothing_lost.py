@@ -10,10 +10,10 @@ from typing import Any
 import plain_model
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from scripting import ANSWER, DONE, chunks_of, delta, open_scripted, run_virtually, text
-from strategies import ChatStream, Failed, Finished, Over, chat_streams, cuts
+from scripting import ANSWER, DONE, chunks_of, delta, event, open_scripted, run_virtually, text
+from strategies import ChatStream, Failed, Finished, Over, Said, chat_streams, cuts
 
 import gestura
 from gestura.chunks import (
@@ -49,12 +49,25 @@ KINDS: dict[Pause | None, ErrorKind] = {
 """What an answer that is not complete ends with, by how its body ends."""
 
 
+WORDS = [text("<"), event(error={"message": "the model fell over", "type": "server_error"}), text("think>a")]
+HALF_A_TAG = ChatStream(
+    b"".join(WORDS),
+    (
+        (len(WORDS[0]), Said("<")),
+        (len(WORDS[0] + WORDS[1]), Failed("the model fell over")),
+        (len(b"".join(WORDS)), Said("think>a")),
+    ),
+)
+"""A failure between the halves of what would be a tag."""
+
+
 async def read(exchange: ScriptedExchange) -> tuple[list[StreamChunk], gestura.StreamStatistics]:
     async with open_scripted(exchange) as client, client.stream("Hi") as stream:
         return [chunk async for chunk in stream], stream.statistics()
 
 
 @given(chat_streams(), cuts(), st.sampled_from(list(KINDS)), st.floats(0, 1.2))
+@example(HALF_A_TAG, (), None, 1.0)
 def test_all_that_was_read_is_told(stream: ChatStream, where: Sequence[int], last: Pause | None, share: float):
     """Wherever the body stops and however: text, thinking, calls, counts and the failure are all there in the end."""
     length = min(len(stream.wire), round(len(stream.wire) * share))
