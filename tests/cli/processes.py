@@ -78,11 +78,12 @@ class Running:
         self.process = process
         self.output: int | None = output
         self.written = b""
+        self._found = 0  # where what was wanted last ends
 
     def read_until(self, wanted: bytes | None) -> bytes:
-        """Read until `wanted` has been written (`None`: until the end); all that was written so far."""
+        """Read until `wanted` comes, behind what was wanted before (`None`: until the end); all that was written."""
         deadline = time.monotonic() + PATIENCE
-        while wanted is None or wanted not in self.written:
+        while wanted is None or (place := self.written.find(wanted, self._found)) < 0:
             ready, _, _ = select.select([self.output], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"nothing more after {self.written!r}"
             try:
@@ -93,6 +94,8 @@ class Running:
                 assert wanted is None, f"only {self.written!r}"
                 break
             self.written += piece
+        if wanted is not None:
+            self._found = place + len(wanted)
         return self.written
 
     def type(self, keys: bytes) -> None:
