@@ -1,0 +1,1 @@
+"""Streams that outlive a connection, a process, a machine: published into a log, and followed from anywhere."""
