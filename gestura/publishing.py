@@ -1,4 +1,4 @@
-"""The place for whoever publishes streams, such as `gestura.relay`: a stream's chunks go there as well as to its reader.
+"""The place for whoever publishes streams, such as `gestura.relay`: their chunks go there as well as to their reader.
 
 A publication must not lose what lasts: a chunk that is lossless waits until there is room in it, as it waits for the
 reader. What may be dropped never waits for it. The stream's ending is the one that was published.

@@ -83,7 +83,8 @@ async def open_run(
     stream_id: str | None,
 ) -> AsyncIterator[AgentRun]:
     """A turn, for the length of the block. `ask` opens the stream of one answer, and is given the token of the turn;
-    the rest is as in `Client.run`."""
+    the rest is as in `Client.run`.
+    """
     request, paused_in = _taken_up(prompt)
     request = _with_tools(request, tools)
     functions = {tool.name: tool for tool in request.tools if isinstance(tool, FunctionTool)}
