@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import attrs
 import trio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from coredis.connection import BaseConnection
 from coredis.exceptions import NoScriptError, RedisError
 from coredis.pool import ConnectionPool
@@ -214,6 +215,9 @@ class RedisLine:
             self._over(opening, self._address.unreachable(error))
         finally:
             self._over(opening, LogUnreachable(f"the line to Redis at {self._address} was closed"))
+            for part in vars(connection).values():  # a connection that never came about leaves them open
+                if isinstance(part, MemoryObjectSendStream | MemoryObjectReceiveStream):
+                    part.close()
 
     def _over(self, opening: _Opening, error: LogUnreachable | None) -> None:
         if not opening.over.is_set():

@@ -1,4 +1,4 @@
-"""What the tests of the relay stand on: a Redis server for each process of the tests, where there is a program for one."""
+"""What the tests of the relay stand on: memory, and one Redis server for each process of the tests, if installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from redis_server import NO_REDIS, RedisServer, running_redis
-from stores import MemoryStore, RedisStore, Store
+from stores import MemoryStore, RedisStore, Store, run
+from worlds import Anywhere, Test, World
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,13 @@ def redis_server(a_redis_server: RedisServer | None) -> RedisServer:
 def store(request: pytest.FixtureRequest) -> Store:
     """Each log and queue in its turn, empty."""
     return MemoryStore() if request.param == "memory" else RedisStore(request.getfixturevalue("redis_server").url)
+
+
+@pytest.fixture
+def anywhere(store: Store) -> Anywhere:
+    """Runs a test of the relay over every kind of log."""
+
+    def run_test(test: Test) -> None:
+        run(store, lambda log, queue: test(World(log, queue)))
+
+    return run_test

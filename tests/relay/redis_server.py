@@ -1,4 +1,4 @@
-"""A Redis server of the tests' own: on a free port, in a directory of its own, killed and started again as a test wants."""
+"""A Redis server of the tests' own: on a free port, in a directory of its own, killed and started as a test wants."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ NO_REDIS = "redis-server is not installed (Debian: apt-get install redis-server)
 
 
 class RedisServer:
-    """One server, whose data outlive it: every write is on the disk before it is answered."""
+    """One server. What is durable is written to a file before it is answered, so it outlives the server's process.
 
-    def __init__(self, directory: Path, program: str) -> None:
+    It does without fsync, which would have it outlive the machine, and takes up to half a second on a busy disk.
+    """
+
+    def __init__(self, directory: Path, program: str, *, durable: bool) -> None:
         self._directory = directory
         self._program = program
+        self._options = ["--appendonly", "yes" if durable else "no", "--appendfsync", "no", "--save", ""]
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -32,10 +36,9 @@ class RedisServer:
         """Start it, and return when it answers. It keeps its port; the first time one is found."""
         for _ in range(5):
             port = self.port or _free_port()
-            options = f"--port {port} --bind 127.0.0.1 --save '' --appendonly yes --appendfsync always".split()
-            options[options.index("''")] = ""
+            where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(self._directory)]
             self._process = subprocess.Popen(
-                [self._program, *options, "--dir", str(self._directory)],
+                [self._program, *where, *self._options],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
@@ -67,13 +70,13 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(directory: Path) -> Iterator[RedisServer | None]:
+def running_redis(directory: Path, *, durable: bool = False) -> Iterator[RedisServer | None]:
     """A server, until the block is left; `None` where there is no program for one."""
     program = shutil.which("redis-server")
     if program is None:
         yield None
         return
-    server = RedisServer(directory, program)
+    server = RedisServer(directory, program, durable=durable)
     server.start()
     try:
         yield server

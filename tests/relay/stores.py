@@ -49,9 +49,10 @@ class RedisStore:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[tuple[Log, WorkQueue]]:
-        async with open_redis(
-            self.url, prefix=self.prefix, answer_seconds=2.0, poll_seconds=self.poll_seconds
-        ) as (log, queue):
+        async with open_redis(self.url, prefix=self.prefix, answer_seconds=2.0, poll_seconds=self.poll_seconds) as (
+            log,
+            queue,
+        ):
             yield log, queue
 
     def fresh(self) -> RedisStore:

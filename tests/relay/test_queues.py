@@ -145,10 +145,10 @@ def test_no_more_is_taken_of_what_was_abandoned_than_asked_for(store: Store) -> 
         for stream_id in "stu":
             await queue.put(stream_id, b"")
         await taken(queue)
-        await trio.sleep(0.1)
+        await trio.sleep(0.6)
 
-        first = ids(await queue.take_abandoned("bert", most=2, silent_seconds=0.05))
-        second = ids(await queue.take_abandoned("bert", most=2, silent_seconds=0.05))
+        first = ids(await queue.take_abandoned("bert", most=2, silent_seconds=0.5))
+        second = ids(await queue.take_abandoned("bert", most=2, silent_seconds=0.5))
         assert (2, ["s", "t", "u"]) == (len(first), sorted(first + second))
 
     run(store, test)
@@ -158,11 +158,11 @@ def test_who_lost_an_item_does_not_keep_it(store: Store) -> None:
     async def test(_log: Log, queue: WorkQueue) -> None:
         await queue.put("s", b"")
         (item,) = await taken(queue)
-        await trio.sleep(0.1)
-        await queue.take_abandoned("bert", most=1, silent_seconds=0.05)
-        await trio.sleep(0.1)
+        await trio.sleep(0.6)
+        await queue.take_abandoned("bert", most=1, silent_seconds=0.5)
+        await trio.sleep(0.6)
         await queue.keep("anna", [item.ticket])
 
-        assert ["s"] == ids(await queue.take_abandoned("carl", most=1, silent_seconds=0.05))
+        assert ["s"] == ids(await queue.take_abandoned("carl", most=1, silent_seconds=0.5))
 
     run(store, test)
