@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 import trio
 
@@ -22,22 +22,23 @@ from gestura._actors.observed import ObservedOutlet, observed
 from gestura._actors.recorded import recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
-from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.config_file import load_config
 from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.request_options import ResponseFormat
-from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
+
+if TYPE_CHECKING:
+    from gestura._agent.run import AgentRun
+    from gestura.tools import ToolSource
 
 __all__ = ["Client", "open_client"]
 
@@ -292,6 +293,9 @@ class Client:
                     ...
             history += run.messages
         """
+        from gestura._agent.run import open_run  # here, with all that reads types and schemas
+        from gestura.tools import as_tools
+
         if isinstance(prompt, Paused) and provider in (None, prompt.provider):
             provider, model = prompt.provider, model or prompt.model
         async with open_run(
@@ -369,6 +373,8 @@ async def open_client(
     if not trio.lowlevel.in_trio_task():
         raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
     if config is None:
+        from gestura.config_file import load_config  # here, for most who import gestura have a configuration already
+
         config = load_config()
     known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
     for settings in config.providers.values():

@@ -30,6 +30,7 @@ from typing import Any, Final, Self, TextIO
 import attrs
 
 from gestura.errors import ConfigError
+from gestura.secrecy import HIDDEN, SHORTEST_SECRET
 from gestura.transport import HttpRequest
 
 __all__ = ["Event", "Recorder", "Recording", "read_recording"]
@@ -43,11 +44,6 @@ OPEN_HEADERS: Final = frozenset(
     }
 )
 """Headers that hold no secret; of others the name is kept."""
-
-HIDDEN: Final = "[hidden]"
-
-SHORTEST_SECRET: Final = 8
-"""Characters. What is shorter keeps no secret, and stands in many an innocent word."""
 
 
 @attrs.frozen

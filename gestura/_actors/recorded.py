@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ import trio
 from gestura._actors.redaction import secrets_of
 from gestura._actors.statistics import StreamStatistics
 from gestura._actors.supervisor import Supervisor
-from gestura.recording import Recorder
-from gestura.transport.recording import RecordingTransport
 
 __all__ = ["recorded"]
 
@@ -30,6 +27,12 @@ def recorded(supervisor: Supervisor, path: str | Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
+    # Here, for hardly a stream is recorded.
+    from importlib.metadata import version
+
+    from gestura.recording import Recorder
+    from gestura.transport.recording import RecordingTransport
+
     recorder = Recorder(
         Path(path),
         secrets=secrets_of(supervisor.config.providers.values()),
