@@ -176,7 +176,7 @@ async def _ask(client: Client, name: str, problems: dict[str, str | None]) -> No
 def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     """Every value that is set, by its path, with secrets hidden."""
     told = loaded.config
-    for name in ("primary", "fallback", "after_output", "hedge_after", "transport"):
+    for name in ("primary", "fallback", "after_output", "hedge_after", "transport", "fused"):
         yield from _value(name, getattr(told, name))
     for name, settings in told.providers.items():
         yield from _provider(section_of(name), settings)
