@@ -19,7 +19,7 @@ from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.observed import ObservedOutlet, observed
-from gestura._actors.recorded import recorded
+from gestura._actors.recorded import open_recorder, recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura._agent.run import AgentRun, open_run
@@ -35,6 +35,7 @@ from gestura.errors import ConfigError
 from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.recorder import Recorder
 from gestura.request_options import ResponseFormat
 from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
@@ -79,7 +80,7 @@ class Client:
         token: CancellationToken | None = None,
         response_format: ResponseShape | None = None,
         raw: bool = False,
-        record: str | Path | None = None,
+        record: str | Path | Recorder | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -123,7 +124,12 @@ class Client:
             counts=counts,
             raw=raw,
         )
-        with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
+        with (
+            bare_errors(),
+            open_recorder(record, supervisor.config.providers.values()) as recorder,
+            recorded(supervisor, recorder),
+            observed(supervisor, self._observer),
+        ):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(supervisor.serve)
                 with receive:
@@ -259,6 +265,7 @@ class Client:
         model: str | None = None,
         token: CancellationToken | None = None,
         raw: bool = False,
+        record: str | Path | Recorder | None = None,
     ) -> AsyncIterator[AgentRun]:
         """Let the model work with tools until it is done: its answers and the work of the tools, as one stream.
 
@@ -282,8 +289,10 @@ class Client:
             model: as in `stream`.
             token: as in `stream`.
             raw: as in `stream`.
+            record: as in `stream`; all answers of the turn go into the one file.
 
         Raises:
+            OSError: the recording can't be written.
             ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
 
         Example:
@@ -294,18 +303,19 @@ class Client:
         """
         if isinstance(prompt, Paused) and provider in (None, prompt.provider):
             provider, model = prompt.provider, model or prompt.model
-        async with open_run(
-            prompt,
-            ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw),
-            tools=as_tools(tools),
-            limits=limits,
-            confirm=confirm,
-            compact=compact,
-            token=token,
-            provider=provider or self._config.primary,
-            model=model,
-        ) as run:
-            yield run
+        with open_recorder(record, self._config.providers.values()) as recorder:
+            async with open_run(
+                prompt,
+                ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw, record=recorder),
+                tools=as_tools(tools),
+                limits=limits,
+                confirm=confirm,
+                compact=compact,
+                token=token,
+                provider=provider or self._config.primary,
+                model=model,
+            ) as run:
+                yield run
 
     async def stream_into(
         self,

@@ -112,7 +112,13 @@ async def shown_by_browser(page: str, folder: Path) -> str:
     file = folder / "page.html"
     file.write_text(page, encoding="utf-8")
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    command = [browser, *flags.split(), "--disable-component-update", "--disable-sync", f"--user-data-dir={folder}/user"]
+    command = [
+        browser,
+        *flags.split(),
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={folder}/user",
+    ]
     # It has places beside the user's: reports of crashes go to the configuration, whatever the user's directory is.
     places = {name: str(folder / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
     done = await trio.run_process(
