@@ -123,7 +123,7 @@ async def test_a_stream_is_recorded_with_what_it_went_by(tmp_path: Path, autojum
 
 
 @gestura.tool
-def get_weather(city: str) -> str:
+async def get_weather(city: str) -> str:
     """The weather in a city."""
     return f"clear over {city}"
 
