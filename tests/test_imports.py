@@ -34,8 +34,9 @@ LAYERS = (
     ("agent_options", "chunks"),
     ("chunk_json",),
     ("answer", "conversation_json", "stages", "transport"),
-    ("object_stream", "observing", "recording"),
-    ("opentelemetry", "providers", "transport.recording"),
+    ("object_stream", "observing", "publishing", "recording"),
+    ("opentelemetry", "providers", "recorder"),
+    ("transport.recording",),
     ("_actors",),
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),
@@ -43,6 +44,7 @@ LAYERS = (
     ("transport._aiohttp", "transport._aiohttp_thread"),
     ("_agent",),
     ("_client",),
+    ("relay",),
     ("gestura",),  # the public names, in `__init__`
     ("local", "simulator"),
     ("testing",),
@@ -65,6 +67,7 @@ ONLY_IN = {
         "_stream",
         "_client",
         "cli",
+        "relay",
     }
     | {"local", "simulator", "testing"},
     "asyncio": {
@@ -79,6 +82,7 @@ ONLY_IN = {
     "click": {"cli"},
     "prompt_toolkit": {"cli"},
     "rich": {"cli"},
+    "coredis": {"relay"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
     "opentelemetry": {"opentelemetry"},
@@ -162,18 +166,12 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator, no HTTP library, and nothing that few programs need."""
-    foreign = "aiohttp trio_asyncio cattrs click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+    foreign = (
+        "aiohttp cattrs coredis trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+    )
     rooms = (
-        "_agent",
-        "cli",
-        "config_file",
-        "local",
-        "recording",
-        "structuring",
-        "tools",
-        "simulator",
-        "testing",
-        "transport._aiohttp",
+        *("_agent", "cli", "config_file", "local", "recorder", "relay", "simulator", "structuring", "testing", "tools"),
+        *("transport._aiohttp", "transport.recording"),
     )
     heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}
     program = "import sys, gestura; print(*sys.modules)"
