@@ -68,8 +68,8 @@ class ServeSettings:
     redis_url: str | None = attrs.field(default=None, repr=False)
     keys: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     allow_anyone: bool = False
-    hosts: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = attrs.field(default=())
+    origins: tuple[str, ...] = attrs.field(default=())
     max_concurrent_streams: int | None = attrs.field(default=None, validator=optional(ge(1)))
     requests_per_minute: int | None = attrs.field(default=None, validator=optional(ge(1)))
     max_body_bytes: int = attrs.field(default=32 * 1024 * 1024, validator=ge(1))

@@ -24,7 +24,7 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
-    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing"),
+    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing", "serve_settings"),
     ("config_file", "messages", "request_options", "type_shapes"),
     ("json_schema", "structuring", "tool_schemas"),
     ("response_formats", "tools"),
@@ -46,7 +46,7 @@ LAYERS = (
     ("_client",),
     ("relay",),
     ("gestura",),  # the public names, in `__init__`
-    ("local", "simulator"),
+    ("local", "serving", "simulator"),
     ("testing",),
     ("cli",),
     ("__main__",),
@@ -69,7 +69,7 @@ ONLY_IN = {
         "cli",
         "relay",
     }
-    | {"local", "simulator", "testing"},
+    | {"local", "serving", "simulator", "testing"},
     "asyncio": {
         "transport._aiohttp_exchange",
         "transport._aiohttp_session",
@@ -77,12 +77,13 @@ ONLY_IN = {
         "transport._quick_loop",
         "simulator",
     },
-    "aiohttp": {"transport._aiohttp_protocol", "transport._aiohttp_session", "simulator"},
+    "aiohttp": {"transport._aiohttp_protocol", "transport._aiohttp_session", "serving", "simulator"},
     "trio_asyncio": {"transport._loop"},
     "click": {"cli"},
     "prompt_toolkit": {"cli"},
     "rich": {"cli"},
     "coredis": {"relay"},
+    "prometheus_client": {"serving"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
     "opentelemetry": {"opentelemetry"},
@@ -166,8 +167,9 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    foreign = "aiohttp coredis trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
-    rooms = ("cli", "local", "relay", "simulator", "testing", "transport._aiohttp")
+    foreign = "aiohttp coredis trio_asyncio click prometheus_client prompt_toolkit rich xllamacpp genai_prices"
+    foreign += " opentelemetry pydantic"
+    rooms = ("cli", "local", "relay", "serving", "simulator", "testing", "transport._aiohttp")
     heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}
     program = "import sys, gestura; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()

@@ -61,7 +61,7 @@ class App:
         self._idle = trio.Event()
 
     def make(self) -> web.Application:
-        """aiohttp's application."""
+        """Aiohttp's application."""
         app = web.Application(client_max_size=self._service.settings.max_body_bytes)
         for route in self._routes():
             app.router.add_route(route.method, route.path, self._handler(route))

@@ -9,13 +9,17 @@ sends (`Origin`, `Sec-Fetch-Site`) comes from a page of this service, or of an o
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import Final
 
 from gestura.serve_settings import ServeSettings
 from gestura.serving.refused import Refused
 
 __all__ = ["admit", "cross_origin_headers"]
+
+HOST: Final = re.compile(r"(\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+))(:\d+)?")
+"""A `Host` header (RFC 9110, section 7.2), as far as browsers send it."""
 
 
 def admit(headers: Mapping[str, str], settings: ServeSettings, *, is_page: bool = False) -> None:
@@ -39,7 +43,7 @@ def admit(headers: Mapping[str, str], settings: ServeSettings, *, is_page: bool 
     origin = headers.get("Origin")
     if origin in settings.origins:
         return
-    elsewhere = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    elsewhere = origin is not None and origin.partition("://")[2].lower() != host.lower()
     if elsewhere or (origin is None and headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")):
         raise Refused(
             "pages of this origin may not use the service; the setting origins names those that may",
@@ -49,7 +53,10 @@ def admit(headers: Mapping[str, str], settings: ServeSettings, *, is_page: bool 
 
 
 def _is_ours(host: str, settings: ServeSettings) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
+    found = HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = (found["v6"] or found["name"]).lower()
     if name == "localhost" or name in map(str.lower, settings.hosts):
         return True
     try:

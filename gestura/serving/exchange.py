@@ -64,7 +64,9 @@ class Exchange:
                 body = await self._loop.run_aio_coroutine(request.read())
             return msgspec.json.decode(body)
         except web.HTTPRequestEntityTooLarge as error:
-            raise Refused(f"the body is too large: {error.text} (max_body_bytes)", status=413, code="too_large") from None
+            raise Refused(
+                f"the body is too large: {error.text} (max_body_bytes)", status=413, code="too_large"
+            ) from None
         except trio.TooSlowError:
             raise Refused(f"no whole body within {BODY_SECONDS:g} s", status=408, code="slow_body") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -77,7 +79,9 @@ class Exchange:
     def whole(self, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
         """An answer of one JSON value."""
         told = {**self._headers, "Cache-Control": "no-store", **(headers or {})}
-        return web.Response(body=msgspec.json.encode(value), status=status, headers=told, content_type="application/json")
+        return web.Response(
+            body=msgspec.json.encode(value), status=status, headers=told, content_type="application/json"
+        )
 
     def empty(self, *, status: int) -> web.Response:
         """An answer without a body."""

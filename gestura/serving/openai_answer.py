@@ -146,7 +146,9 @@ class CompletionEvents:
             case ToolCallStart(id=call, name=name):
                 place = self._calls[call] = len(self._calls)
                 function = {"name": name, "arguments": ""}
-                return self._say({"tool_calls": [{"index": place, "id": call, "type": "function", "function": function}]})
+                return self._say(
+                    {"tool_calls": [{"index": place, "id": call, "type": "function", "function": function}]}
+                )
             case ToolCallArgs(id=call, fragment=fragment):
                 return self._say({"tool_calls": [{"index": self._calls[call], "function": {"arguments": fragment}}]})
             case RetryAttempt(discard=True) if self._begun:
@@ -182,7 +184,9 @@ class CompletionEvents:
 
 
 BEGUN_ANEW: Final = Refused(
-    "the answer broke off and was begun anew, which can't be told in a stream of this API", status=502, code="begun_anew"
+    "the answer broke off and was begun anew, which can't be told in a stream of this API",
+    status=502,
+    code="begun_anew",
 )
 """With `after_output = "restart"` in the configuration. Nothing of the new answer may be read as the rest of the old."""
 
@@ -191,7 +195,9 @@ def _choice(delta: Mapping[str, Any], finish: str | None) -> dict[str, Any]:
     return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
 
 
-def completion(transcript: Transcript, ending: Ending, *, completion_id: str, model: str, created: int) -> dict[str, Any]:
+def completion(
+    transcript: Transcript, ending: Ending, *, completion_id: str, model: str, created: int
+) -> dict[str, Any]:
     """A whole answer as one object.
 
     Raises:

@@ -95,7 +95,7 @@ def read_chat_request(body: Any) -> ChatRequest:
     for name in WITHOUT_EFFECT:
         fields.take_any(name)
     model = fields.need("model", str)
-    stream = fields.take("stream", bool, False)  # noqa: FBT003  # as in `dict.get`
+    stream = fields.take("stream", bool, False)  # as in `dict.get`
     tells_usage = _stream_options(fields)
     system, messages = _messages(fields.need("messages", list))
     tools = tuple(_tool(spot("tools", n), each) for n, each in enumerate(fields.take("tools", list, [])))
@@ -126,7 +126,7 @@ def _stream_options(fields: Fields) -> bool:
     if options is None:
         return False
     inner = Fields("stream_options", options)
-    tells_usage = inner.take("include_usage", bool, False)  # noqa: FBT003
+    tells_usage = inner.take("include_usage", bool, False)
     inner.take("include_obfuscation", bool)  # padding against eavesdroppers who count bytes; there is none here
     inner.close()
     return tells_usage
@@ -174,7 +174,7 @@ def _response_format(fields: Fields) -> ResponseFormat | None:
                 name=inner.need("name", str),
                 schema=inner.need("schema", dict),
                 description=inner.take("description", str, ""),
-                strict=inner.take("strict", bool, False),  # noqa: FBT003
+                strict=inner.take("strict", bool, False),
             )
             inner.close()
         case _:

@@ -107,7 +107,8 @@ async def _listen(host: str, port: int) -> socket.socket:
         OSError: the address can't be had.
     """
     found = await trio.to_thread.run_sync(
-        partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE), abandon_on_cancel=True
+        partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE),
+        abandon_on_cancel=True,
     )
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)

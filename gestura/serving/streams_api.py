@@ -67,7 +67,9 @@ class StreamsApi:
         """`POST /v1/streams/ID/resume`."""
         paused = await self._service.relay.interrupted(self._stream_of(exchange, caller))
         if paused.request is None or paused.tool_results is not None:
-            raise Refused("this stream can only be resumed by the program that ran its tools", status=409, code="conflict")
+            raise Refused(
+                "this stream can only be resumed by the program that ran its tools", status=409, code="conflict"
+            )
         request = continuation(paused.request, paused.partial)
         stream_id = await self._service.begin(caller, request, provider=paused.provider, model=paused.model)
         return await self._begun(exchange, stream_id)
