@@ -20,7 +20,7 @@ from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.observed import ObservedOutlet, observed
 from gestura._actors.published import publishing, serve, way_of
-from gestura._actors.recorded import recorded
+from gestura._actors.recorded import open_recorder, recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura._agent.run import AgentRun, open_run
@@ -37,6 +37,7 @@ from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.publishing import Publisher
+from gestura.recorder import Recorder
 from gestura.request_options import ResponseFormat
 from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
@@ -81,7 +82,7 @@ class Client:
         token: CancellationToken | None = None,
         response_format: ResponseShape | None = None,
         raw: bool = False,
-        record: str | Path | None = None,
+        record: str | Path | Recorder | None = None,
         publish: Publisher | None = None,
         stream_id: str | None = None,
     ) -> AsyncIterator[ChunkStream]:
@@ -135,7 +136,12 @@ class Client:
                 counts=counts,
                 raw=raw,
             )
-            with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
+            with (
+                bare_errors(),
+                open_recorder(record, supervisor.config.providers.values()) as recorder,
+                recorded(supervisor, recorder),
+                observed(supervisor, self._observer),
+            ):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(serve, supervisor, way)
                     with receive:
@@ -278,6 +284,7 @@ class Client:
         model: str | None = None,
         token: CancellationToken | None = None,
         raw: bool = False,
+        record: str | Path | Recorder | None = None,
         publish: Publisher | None = None,
         stream_id: str | None = None,
     ) -> AsyncIterator[AgentRun]:
@@ -303,10 +310,12 @@ class Client:
             model: as in `stream`.
             token: as in `stream`.
             raw: as in `stream`.
+            record: as in `stream`; all answers of the turn go into the one file.
             publish: as in `stream`: the whole turn, as one stream.
             stream_id: as in `stream`.
 
         Raises:
+            OSError: the recording can't be written.
             ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
             RelayError: as in `stream`.
 
@@ -318,20 +327,21 @@ class Client:
         """
         if isinstance(prompt, Paused) and provider in (None, prompt.provider):
             provider, model = prompt.provider, model or prompt.model
-        async with open_run(
-            prompt,
-            ask=partial(self.stream, provider=provider, model=model, raw=raw),
-            tools=as_tools(tools),
-            limits=limits,
-            confirm=confirm,
-            compact=compact,
-            token=token,
-            provider=provider or self._config.primary,
-            model=model,
-            publish=publish,
-            stream_id=stream_id,
-        ) as run:
-            yield run
+        with open_recorder(record, self._config.providers.values()) as recorder:
+            async with open_run(
+                prompt,
+                ask=partial(self.stream, provider=provider, model=model, raw=raw, record=recorder),
+                tools=as_tools(tools),
+                limits=limits,
+                confirm=confirm,
+                compact=compact,
+                token=token,
+                provider=provider or self._config.primary,
+                model=model,
+                publish=publish,
+                stream_id=stream_id,
+            ) as run:
+                yield run
 
     async def stream_into(
         self,

@@ -35,6 +35,8 @@ from gestura.relay.log import RelayError
 
 __all__ = ["PublishedAnswer", "interrupted"]
 
+_RESUMED = "the turn had been paused amid its tools, and what was said before is in the stream before this one"
+
 
 class PublishedAnswer:
     """What a stream has shown of its answer; in an agent's turn, of the latest one."""
@@ -82,6 +84,8 @@ def interrupted(about: About, chunks: Iterable[StreamChunk]) -> Paused:
                 raise RelayError("the conversation was compacted, and what it became is not known")
             case AgentLoopIteration():
                 said = answer.partial()
+                if results and not complete:
+                    raise RelayError(_RESUMED)
                 turn += answered(said, results) if complete and said else ()
                 results, complete = {}, False
             case StepDone():
@@ -94,6 +98,8 @@ def interrupted(about: About, chunks: Iterable[StreamChunk]) -> Paused:
                 break
         answer.add(chunk)
     partial = answer.partial()
+    if results and not complete and partial is None:
+        raise RelayError(_RESUMED)
     calls = partial.tool_calls if partial and complete else ()
     return Paused(
         partial=partial,

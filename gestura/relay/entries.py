@@ -54,7 +54,7 @@ class About:
             RelayError: it is none, or of a version that this one can't read.
         """
         try:
-            return converter().structure(_from_bytes(data), cls)
+            return converter().structure(msgspec.convert(_from_bytes(data), dict[str, Any]), cls)
         except (ValueError, TypeError, ConfigError, cattrs.BaseValidationError) as error:
             raise RelayError(f"what the log tells of the stream can't be read: {error}") from None
 

@@ -44,9 +44,9 @@ class Patience:
             try:
                 return await self.once(call)
             except LogUnreachable:
-                if trio.current_time() + delay > end:
+                if (left := end - trio.current_time()) <= 0:
                     raise
-            await trio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311  # no secret: publishers come apart
+            await trio.sleep(min(delay * random.uniform(0.75, 1.25), left))  # noqa: S311  # so that publishers come apart
             delay = min(2 * delay, LONGEST_DELAY)
 
     async def once(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -140,6 +140,10 @@ class Publication:
         if self._last_words is None:
             self._last_words = make
             self._something_waits.set()
+        return await self.wait_ended()
+
+    async def wait_ended(self) -> Ending:
+        """Until the stream has ended; and how."""
         await self._ended.wait()
         assert self._ending is not None  # noqa: S101  # for mypy: it is set before the event
         return self._ending

@@ -284,21 +284,20 @@ class Relay:
             with bare_errors():
                 async with trio.open_nursery() as nursery:
                     serving = trio.CancelScope(shield=True)
-                    nursery.start_soon(_serve, publication, serving)
+                    nursery.start_soon(self._serve, publication, serving)
                     try:
                         yield publication
                     finally:
                         with trio.move_on_after(self._settings.leave_seconds, shield=True):
                             await publication.end_as(_cancelled)
                         serving.cancel()
-                        publication.leave(_cancelled)
-                        self.keeper.see_to(publication)
 
-
-async def _serve(publication: Publication, scope: trio.CancelScope) -> None:
-    """Shielded: a publisher that is cancelled still has its ending to tell."""
-    with scope:
-        await publication.serve()
+    async def _serve(self, publication: Publication, scope: trio.CancelScope) -> None:
+        """Shielded: a publisher that is cancelled still has its ending to tell."""
+        with scope:
+            await publication.serve()
+        publication.leave(_cancelled)
+        self.keeper.see_to(publication)
 
 
 def _cancelled(partial_answer: Message | None) -> Ending:

@@ -7,7 +7,7 @@ import trio
 from worlds import World, assert_the_same, endless, heard, heard_some, in_memory, said, text_of
 
 import gestura
-from gestura.chunks import Cancelled, Done, Error, Paused, StreamChunk, Text
+from gestura.chunks import Cancelled, Done, Paused, StreamChunk, Text
 from gestura.relay import UnknownStream
 from gestura.testing import reply, scripted_client
 
@@ -84,31 +84,6 @@ def test_a_stream_that_nobody_published_is_unknown():
             with pytest.raises(UnknownStream):
                 async with relay.follow("s"):
                     pass
-
-    in_memory(test)
-
-
-def test_a_dead_publisher_is_noticed_and_followers_read_the_same_ending():
-    """All of them, those that come later as well; and nobody waits for ever."""
-
-    async def test(world: World) -> None:
-        found: list[list[StreamChunk]] = []
-
-        async def follow(seconds: float) -> None:
-            await trio.sleep(seconds)
-            found.append(await heard(relay, "s"))
-
-        state = await world.log.begin("s", publisher="gone", about=b"{}", keep_seconds=60)
-        await world.log.append("s", term=state.term, first=1, payloads=[b'{"type":"text","text":"Hel"}'])
-        async with world.relay() as relay, trio.open_nursery() as nursery:
-            for seconds in (0.0, 0.1, 5.0):
-                nursery.start_soon(follow, seconds)
-
-        assert found == [found[0]] * 3
-        assert Text("Hel") == found[0][0]
-        assert isinstance(found[0][1], Error)
-        assert ("publisher_lost", True) == (found[0][1].code, found[0][1].retryable)
-        assert gestura.assistant("Hel") == found[0][1].partial
 
     in_memory(test)
 

@@ -15,8 +15,8 @@ from trio.testing import MockClock
 
 from gestura.chunks import Ending, StreamChunk, Text
 from gestura.relay import Following, Position, Relay, open_relay
-from gestura.relay.entries import join
-from gestura.relay.log import Log, LogUnreachable
+from gestura.relay.entries import from_entry, join
+from gestura.relay.log import START, Log, LogUnreachable
 from gestura.relay.memory import MemoryLog, MemoryQueue
 from gestura.relay.work import WorkQueue
 
@@ -35,10 +35,16 @@ class World:
 
     def relay(self, **settings: Any) -> AbstractAsyncContextManager[Relay]:
         """A relay as a process of its own would open it."""
-        return open_relay(log=self.log, queue=self.queue, **{**QUICK, **settings})
+        return open_relay(**{"log": self.log, "queue": self.queue, **QUICK, **settings})
+
+    def faulty(self) -> FaultyLog:
+        """The log as one process sees it, which may fail for that process alone."""
+        return FaultyLog(self.log)
 
 
 Test = Callable[[World], Awaitable[None]]
+Anywhere = Callable[[Test], None]
+"""The fixture `anywhere`: runs a test over a kind of log."""
 
 
 def in_memory(test: Test, world: World | None = None) -> None:
@@ -49,6 +55,26 @@ def in_memory(test: Test, world: World | None = None) -> None:
             await test(world or World())
 
     trio.run(limited, clock=MockClock(autojump_threshold=0))
+
+
+async def publishing_until_death(world: World, stream_id: str, *chunks: StreamChunk | str) -> None:
+    """A process publishes these, and dies: it can't even tell that it does."""
+    log = world.faulty()
+    async with world.relay(log=log, leave_seconds=0.01) as relay:
+        with trio.CancelScope() as life:
+            async with relay.begin(stream_id) as publication:
+                async for chunk in said(*chunks):
+                    publication.offer(chunk)
+                while text_of(await published(world, stream_id)) != "".join(map(str, chunks)):  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+                log.out = True
+                life.cancel()
+                await trio.lowlevel.checkpoint()
+
+
+async def published(world: World, stream_id: str) -> list[StreamChunk]:
+    """What the log has of a stream now."""
+    return [from_entry(entry.payload) for entry in await world.log.read(stream_id, START, most=100_000)]
 
 
 async def said(*chunks: StreamChunk | str, seconds: float = 0.0) -> AsyncIterator[StreamChunk]:
