@@ -19,7 +19,8 @@ any others stand below `providers`:
     [timeouts]
     idle = 60
 
-A table `serve` is what `gestura serve` is told (`gestura.serve_settings`). A key may stand in the file as `api_key`; better is `api_key_env`, the variable that holds it.
+A key may stand in the file as `api_key`; better is `api_key_env`, the variable that holds it. The table `serve` is what
+`gestura serve` is told (`gestura.serve_settings`).
 """
 
 from __future__ import annotations

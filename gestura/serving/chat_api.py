@@ -13,6 +13,7 @@ import trio
 from aiohttp import web
 
 from gestura.answer import Transcript
+from gestura.chunks import Ending
 from gestura.relay.following import Following
 from gestura.serving.events import DONE, HEADERS, HEARTBEAT, event
 from gestura.serving.exchange import Exchange
@@ -69,8 +70,7 @@ class ChatApi:
             if waiting.cancelled_caught:
                 made = [HEARTBEAT]
             else:
-                if chunks.ending and not exchange.begun and (failure := failure_of(chunks.ending)):
-                    raise failure
+                self._refuse_if_failed(exchange, chunks.ending)
                 made = [event(each) for chunk, _ in taken for each in events.feed(chunk)]
                 self._service.metrics.chunks.inc(len(taken))
             if made and not exchange.begun:
@@ -82,3 +82,9 @@ class ChatApi:
         if not events.failed:
             await exchange.write(DONE)
         return exchange.written()
+
+    def _refuse_if_failed(self, exchange: Exchange, ending: Ending | None) -> None:
+        """A failure before the first word is told by its status."""
+        failure = failure_of(ending) if ending is not None else None
+        if failure is not None and not exchange.begun:
+            raise failure

@@ -1,9 +1,9 @@
 """Which web pages may use the service: those that it serves itself, and those it was told of.
 
 A browser runs the pages of all the world on the user's machine, where they reach what listens on loopback. Two checks
-keep them out. The name that a request was sent to (`Host`) is one of ours: a page that has its own name point here ("DNS
-rebinding") sends that name, and an address in plain digits can't be made to point anywhere. And a request that a page
-sends (`Origin`, `Sec-Fetch-Site`) comes from a page of this service, or of an origin that the settings name.
+keep them out. The name that a request was sent to (`Host`) is one of ours: a page that has its own name point here
+("DNS rebinding") sends that name, and an address in plain digits can't be made to point anywhere. And a request that a
+page sends (`Origin`, `Sec-Fetch-Site`) comes from a page of this service, or of an origin that the settings name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One HTTP request from Trio's side: its body, and an answer that is written as it comes.
 
-aiohttp is asyncio's. Reading and writing happen there, in the loop that the server runs; waiting for them is Trio's, and
-cancelled like all else. A caller who leaves ends the handler's task; one who reads nothing for long is left.
+aiohttp is asyncio's. Reading and writing happen there, in the loop that the server runs; waiting for them is Trio's,
+and cancelled like all else. A caller who leaves ends the handler's task; one who reads nothing for long is left.
 """
 
 from __future__ import annotations

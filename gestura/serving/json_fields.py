@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from typing import Any, Final, NoReturn, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from gestura.serving.refused import Refused
 
-__all__ = ["Fields", "refuse", "spot"]
+__all__ = ["Fields", "spot", "wrong"]
 
 T = TypeVar("T")
 
@@ -29,13 +29,9 @@ SHOWN: Final = 60
 """Characters that an error repeats of a value."""
 
 
-def refuse(path: str, problem: str) -> NoReturn:
-    """Say that the body is wrong there.
-
-    Raises:
-        Refused: always.
-    """
-    raise Refused(f"{path}: {problem}" if path else problem, path=path or None)
+def wrong(path: str, problem: str) -> Refused:
+    """What the caller is told of a body that is wrong there."""
+    return Refused(f"{path}: {problem}" if path else problem, path=path or None)
 
 
 def spot(path: str, name: str | int) -> str:
@@ -62,7 +58,7 @@ class Fields:
 
     def __init__(self, path: str, value: Any) -> None:
         if not isinstance(value, dict):
-            refuse(path, f"expected an object, found {_found(value)}")
+            raise wrong(path, f"expected an object, found {_found(value)}")
         self.path = path
         self._left: dict[str, Any] = {name: held for name, held in value.items() if held is not None}
         self._asked: set[str] = set()
@@ -89,7 +85,7 @@ class Fields:
             return default
         right = type(value) in (int, float) if kind is float else type(value) is kind
         if not right:
-            refuse(self.at(name), f"expected {KINDS[kind]}, found {_found(value)}")
+            raise wrong(self.at(name), f"expected {KINDS[kind]}, found {_found(value)}")
         return value  # type: ignore[no-any-return]
 
     def take_any(self, name: str) -> Any:
@@ -105,7 +101,7 @@ class Fields:
         """
         value = self.take(name, kind)
         if value is None:
-            refuse(self.at(name), f"is missing; expected {KINDS[kind]}")
+            raise wrong(self.at(name), f"is missing; expected {KINDS[kind]}")
         return value
 
     def only(self, name: str, admitted: Collection[Any]) -> None:
@@ -116,7 +112,7 @@ class Fields:
         """
         value = self.take_any(name)
         if value is not None and value not in admitted:
-            refuse(self.at(name), f"{_found(value)} can't be asked for here; leave it out")
+            raise wrong(self.at(name), f"{_found(value)} can't be asked for here; leave it out")
 
     def close(self) -> None:
         """Nothing may be left.
@@ -127,7 +123,7 @@ class Fields:
         for name in self._left:
             nearest = difflib.get_close_matches(name, self._asked, n=1)
             hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            refuse(self.at(name[:SHOWN]), f"there is no such field{hint}")
+            raise wrong(self.at(name[:SHOWN]), f"there is no such field{hint}")
 
     def at(self, name: str) -> str:
         """The path of a field of this object."""

@@ -1,4 +1,4 @@
-"""Names of models, as callers of OpenAI's API give them: `provider/model`, or a model or a provider of the configuration."""
+"""Names of models, as callers of OpenAI's API give them: `provider/model`, or a configured model or provider."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ BEGUN_ANEW: Final = Refused(
     status=502,
     code="begun_anew",
 )
-"""With `after_output = "restart"` in the configuration. Nothing of the new answer may be read as the rest of the old."""
+"""With `after_output = "restart"` in the configuration. The new answer must not be read as the rest of the old one."""
 
 
 def _choice(delta: Mapping[str, Any], finish: str | None) -> dict[str, Any]:

@@ -30,7 +30,8 @@ from gestura.parts import (
     ToolResult,
 )
 from gestura.request_options import NamedTool, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
-from gestura.serving.json_fields import Fields, refuse, spot
+from gestura.serving.json_fields import Fields, spot, wrong
+from gestura.serving.refused import Refused
 
 __all__ = ["ChatRequest", "read_chat_request"]
 
@@ -99,7 +100,7 @@ def read_chat_request(body: Any) -> ChatRequest:
     tells_usage = _stream_options(fields)
     system, messages = _messages(fields.need("messages", list))
     tools = tuple(_tool(spot("tools", n), each) for n, each in enumerate(fields.take("tools", list, [])))
-    options = {
+    options: dict[str, Any] = {
         "tools": tools,
         "tool_choice": _tool_choice(fields, has_tools=bool(tools)),
         "sampling": _sampling(fields),
@@ -110,15 +111,15 @@ def read_chat_request(body: Any) -> ChatRequest:
     try:
         request = Request(messages=messages, system=system, **options)
     except ConfigError as error:
-        _refuse_as_sent(str(error), len(system))
+        raise _as_sent(str(error), len(system)) from None
     return ChatRequest(model=model, request=request, stream=stream, tells_usage=tells_usage)
 
 
-def _refuse_as_sent(problem: str, above: int) -> None:
-    """Tell what is wrong with the request, with messages counted as in the body, where `above` system ones are first."""
+def _as_sent(problem: str, above: int) -> Refused:
+    """What is wrong with the request, with messages counted as in the body, where `above` system ones are first."""
     told = MESSAGE_NUMBER.sub(lambda found: f"messages[{int(found[1]) + above}]", problem)
     path, colon, words = told.partition(": ")
-    refuse(path if colon else "", words or told)
+    return wrong(path if colon else "", words or told)
 
 
 def _stream_options(fields: Fields) -> bool:
@@ -138,7 +139,7 @@ def _sampling(fields: Fields) -> Sampling:
     if not isinstance(stop, str | list | None) or (
         isinstance(stop, list) and not all(isinstance(each, str) for each in stop)
     ):
-        refuse("stop", "expected a string or an array of strings")
+        raise wrong("stop", "expected a string or an array of strings")
     return Sampling(
         temperature=fields.take("temperature", float),
         top_p=fields.take("top_p", float),
@@ -153,7 +154,7 @@ def _reasoning(fields: Fields) -> Reasoning | None:
     if effort is None:
         return None
     if effort not in EFFORTS:
-        refuse("reasoning_effort", f"expected one of {', '.join(EFFORTS)}")
+        raise wrong("reasoning_effort", f"expected one of {', '.join(EFFORTS)}")
     return EFFORTS[effort]
 
 
@@ -178,7 +179,7 @@ def _response_format(fields: Fields) -> ResponseFormat | None:
             )
             inner.close()
         case _:
-            refuse("response_format.type", "expected text, json_object or json_schema")
+            raise wrong("response_format.type", "expected text, json_object or json_schema")
     outer.close()
     return made
 
@@ -186,7 +187,7 @@ def _response_format(fields: Fields) -> ResponseFormat | None:
 def _tool(path: str, value: Any) -> Tool:
     outer = Fields(path, value)
     if outer.need("type", str) != "function":
-        refuse(spot(path, "type"), "only tools of type function can be offered here")
+        raise wrong(spot(path, "type"), "only tools of type function can be offered here")
     inner = Fields(spot(path, "function"), outer.need("function", dict))
     tool = Tool(
         name=inner.need("name", str),
@@ -210,7 +211,7 @@ def _tool_choice(fields: Fields, *, has_tools: bool) -> ToolChoice | None:
         case {"type": "function", "function": {"name": str(name)}}:
             return NamedTool(name)
         case _:
-            refuse("tool_choice", 'expected auto, none, required or {"type": "function", "function": {"name": …}}')
+            raise wrong("tool_choice", 'expected auto, none, required or {"type": "function", "function": {"name": …}}')
 
 
 def _messages(values: list[Any]) -> tuple[tuple[TextPart, ...], tuple[Message, ...]]:
@@ -224,7 +225,7 @@ def _messages(values: list[Any]) -> tuple[tuple[TextPart, ...], tuple[Message, .
         match fields.need("role", str):
             case "system" | "developer":
                 if messages:
-                    refuse(spot(path, "role"), "instructions stand above the conversation: put them first")
+                    raise wrong(spot(path, "role"), "instructions stand above the conversation: put them first")
                 system.append(TextPart("".join(part.text for part in _texts(fields))))
             case "user":
                 content = fields.take_any("content")
@@ -235,7 +236,7 @@ def _messages(values: list[Any]) -> tuple[tuple[TextPart, ...], tuple[Message, .
                 result = ToolResult(fields.need("tool_call_id", str), tuple(_texts(fields)))
                 messages.append(Message(Role.USER, (result,)))
             case _:
-                refuse(spot(path, "role"), "expected system, developer, user, assistant or tool")
+                raise wrong(spot(path, "role"), "expected system, developer, user, assistant or tool")
         fields.close()
     return tuple(system), tuple(messages)
 
@@ -257,7 +258,7 @@ def _said(fields: Fields) -> Iterator[Part]:
         outer = Fields(path, value)
         outer.take_any("index")  # of a stream's delta, which some callers send back as it came
         if outer.take("type", str, "function") != "function":
-            refuse(spot(path, "type"), "only calls of type function can be told here")
+            raise wrong(spot(path, "type"), "only calls of type function can be told here")
         inner = Fields(spot(path, "function"), outer.need("function", dict))
         yield ToolCall(outer.need("id", str), inner.need("name", str), inner.take("arguments", str, ""))
         inner.close()
@@ -265,7 +266,7 @@ def _said(fields: Fields) -> Iterator[Part]:
 
 
 def _texts(fields: Fields) -> list[TextPart]:
-    return [part for part in _content(fields.at("content"), fields.take_any("content"), _text_part)]
+    return list(_content(fields.at("content"), fields.take_any("content"), _text_part))
 
 
 def _content(path: str, value: Any, read: Any) -> tuple[Any, ...]:
@@ -276,13 +277,13 @@ def _content(path: str, value: Any, read: Any) -> tuple[Any, ...]:
         case list():
             return tuple(read(spot(path, number), each) for number, each in enumerate(value))
         case _:
-            refuse(path, "expected a string or an array of parts")
+            raise wrong(path, "expected a string or an array of parts")
 
 
 def _text_part(path: str, value: Any) -> TextPart:
     part = _model_part(path, value)
     if not isinstance(part, TextPart):
-        refuse(spot(path, "type"), "expected text")
+        raise wrong(spot(path, "type"), "expected text")
     return part
 
 
@@ -294,7 +295,7 @@ def _model_part(path: str, value: Any) -> TextPart | RefusalPart:
         case "refusal":
             part = RefusalPart(fields.need("refusal", str))
         case _:
-            refuse(spot(path, "type"), "expected text or refusal")
+            raise wrong(spot(path, "type"), "expected text or refusal")
     fields.close()
     return part
 
@@ -310,7 +311,7 @@ def _user_part(path: str, value: Any) -> Part:
         case "file":
             part = _file(Fields(spot(path, "file"), fields.need("file", dict)))
         case _:
-            refuse(spot(path, "type"), "expected text, image_url or file")
+            raise wrong(spot(path, "type"), "expected text, image_url or file")
     fields.close()
     return part
 
@@ -341,5 +342,5 @@ def _held(path: str, url: str) -> tuple[str, bytes]:
     except binascii.Error:
         data = b""
     if not found or not data:
-        refuse(path, "expected data:TYPE;base64,… with some bytes")
+        raise wrong(path, "expected data:TYPE;base64,… with some bytes")
     return found["type"], data

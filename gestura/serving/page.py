@@ -15,7 +15,17 @@ from typing import Final
 
 __all__ = ["page", "page_headers"]
 
-POLICY: Final = "default-src 'none'; connect-src 'self'; img-src data:; {}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "connect-src 'self'",
+        "img-src data:",
+        "{}",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 
 
 @cache

@@ -21,7 +21,7 @@ from gestura.messages import Message, user
 from gestura.parts import TextPart
 from gestura.request_options import Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
 from gestura.response_formats import response_format
-from gestura.serving.json_fields import Fields, refuse, spot
+from gestura.serving.json_fields import Fields, spot, wrong
 from gestura.tool_schemas import read_tool
 
 __all__ = ["StreamRequest", "read_stream_request"]
@@ -65,20 +65,20 @@ def read_stream_request(body: Any) -> StreamRequest:
         return StreamRequest(request=Request(**options), provider=provider, model=model)
     except ConfigError as error:
         path, colon, words = str(error).partition(": ")
-        refuse(path if colon else "", words or str(error))
+        raise wrong(path if colon else "", words or str(error)) from None
 
 
 def _messages(fields: Fields) -> tuple[Message, ...]:
     prompt, messages = fields.take("prompt", str), fields.take_any("messages")
     if (prompt is None) == (messages is None):
-        refuse("prompt", "expected either prompt, a string, or messages, an array")
+        raise wrong("prompt", "expected either prompt, a string, or messages, an array")
     if prompt is not None:
         return (user(prompt),)
     try:
         return messages_from_json(messages)
     except ValueError as error:
         path, colon, words = str(error).partition(": ")
-        refuse(path if colon else "messages", words or str(error))
+        raise wrong(path if colon else "messages", words or str(error)) from None
 
 
 def _system(value: Any) -> tuple[TextPart, ...]:
@@ -90,7 +90,7 @@ def _system(value: Any) -> tuple[TextPart, ...]:
         case list():
             return tuple(_structured(spot("system", n), _untagged(each), TextPart) for n, each in enumerate(value))
         case _:
-            refuse("system", "expected a string or an array of text parts")
+            raise wrong("system", "expected a string or an array of text parts")
 
 
 def _untagged(part: Any) -> Any:
@@ -101,22 +101,24 @@ def _untagged(part: Any) -> Any:
 
 def _tool(path: str, value: Any) -> Tool:
     if not isinstance(value, dict) or value.keys() <= attrs.fields_dict(Tool).keys():
-        return _structured(path, value, Tool)
+        tool: Tool = _structured(path, value, Tool)
+        return tool
     try:
         return read_tool(value)
     except ConfigError as error:
-        refuse(path, str(error))
+        raise wrong(path, str(error)) from None
 
 
 def _format(value: Any) -> ResponseFormat | None:
     if value is None:
         return None
     if "schema" in value:
-        return _structured("response_format", value, ResponseFormat)
+        made: ResponseFormat = _structured("response_format", value, ResponseFormat)
+        return made
     try:
         return response_format(value)
     except ConfigError as error:
-        refuse("response_format", str(error))
+        raise wrong("response_format", str(error)) from None
 
 
 def _structured(path: str, value: Any, kind: Any) -> Any:
@@ -124,6 +126,6 @@ def _structured(path: str, value: Any, kind: Any) -> Any:
         return converter(unknown_keys=False).structure(value, kind)
     except cattrs.BaseValidationError as error:
         words, _, where = cattrs.transform_error(error, path, format_exception=in_words)[0].rpartition(" @ ")
-        refuse(where, words)
+        raise wrong(where, words) from None
     except (TypeError, ConfigError) as error:
-        refuse(path, str(error))
+        raise wrong(path, str(error)) from None

@@ -99,16 +99,12 @@ async def _run(relay: Relay, client: Any, item: Any) -> None:
     about = About.from_json(item.payload)
     state = await relay.state(item.stream_id)
     if not state.ended:
-        async with client.stream(about.request, provider=about.provider, model=about.model) as chunks:
-            async with relay.publish(
-                item.stream_id,
-                chunks,
-                request=about.request,
-                provider=about.provider,
-                model=about.model,
-                instead_of=state,
-            ):
-                pass
+        asked = {"provider": about.provider, "model": about.model}
+        async with (
+            client.stream(about.request, **asked) as chunks,
+            relay.publish(item.stream_id, chunks, request=about.request, **asked, instead_of=state),
+        ):
+            pass
     await relay.queue.done(item.ticket)
 
 

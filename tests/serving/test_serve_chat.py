@@ -11,7 +11,7 @@ import trio
 from services import LONG, ask, asked, serving
 
 from gestura.chunks import Text
-from gestura.simulator import HttpError, Scenario, Stall, StreamError
+from gestura.simulator import HttpError, Outcome, Scenario, Stall, StreamError
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -105,7 +105,7 @@ async def test_models() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_failures_before_the_first_word_have_their_status(stream: bool) -> None:
-    """The package raises what it would raise for OpenAI, and does not ask again what gestura has asked again already."""
+    """The package raises what it would for OpenAI, and is told not to ask again what gestura has asked again."""
     table = {
         429: (openai.RateLimitError, 429),
         400: (openai.BadRequestError, 400),
@@ -132,8 +132,8 @@ async def test_a_failure_amid_the_answer_is_an_event() -> None:
     words: list[str] = []
 
     def stream(client: openai.OpenAI) -> None:
-        for event in client.chat.completions.create(model="sim/breaks", messages=HI, stream=True):
-            words.append(event.choices[0].delta.content or "")
+        events = client.chat.completions.create(model="sim/breaks", messages=HI, stream=True)
+        words.extend(event.choices[0].delta.content or "" for event in events)
 
     async with serving(scenarios=[scenario]) as world:
         with pytest.raises(openai.APIError, match="fell over"):
@@ -155,10 +155,9 @@ async def test_a_caller_who_leaves_cancels() -> None:
                 with trio.move_on_after(0.5):
                     await ask(world.port, "POST", "/v1/chat/completions", body)
             with trio.fail_after(10):
-                while not world.simulator.requests or world.simulator.requests[0].outcome is None:
-                    await trio.sleep(0.01)
+                outcome = await world.simulator.requests[0].ended()
 
-            assert "CLIENT_LEFT" == world.simulator.requests[0].outcome.name
+            assert Outcome.CLIENT_LEFT is outcome
 
 
 async def test_what_cant_be_translated_is_refused() -> None:
