@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 import trio
 
@@ -20,17 +20,15 @@ from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.observed import ObservedOutlet, observed
 from gestura._actors.published import publishing, serve, way_of
-from gestura._actors.recorded import recorded
+from gestura._actors.recorded import open_recorder, recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
-from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.config_file import load_config
 from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
@@ -38,8 +36,12 @@ from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.publishing import Publisher
 from gestura.request_options import ResponseFormat
-from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
+
+if TYPE_CHECKING:
+    from gestura._agent.run import AgentRun
+    from gestura.recorder import Recorder
+    from gestura.tools import ToolSource
 
 __all__ = ["Client", "open_client"]
 
@@ -81,7 +83,7 @@ class Client:
         token: CancellationToken | None = None,
         response_format: ResponseShape | None = None,
         raw: bool = False,
-        record: str | Path | None = None,
+        record: str | Path | Recorder | None = None,
         publish: Publisher | None = None,
         stream_id: str | None = None,
     ) -> AsyncIterator[ChunkStream]:
@@ -135,7 +137,12 @@ class Client:
                 counts=counts,
                 raw=raw,
             )
-            with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
+            with (
+                bare_errors(),
+                open_recorder(record, supervisor.config.providers.values()) as recorder,
+                recorded(supervisor, recorder),
+                observed(supervisor, self._observer),
+            ):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(serve, supervisor, way)
                     with receive:
@@ -278,6 +285,7 @@ class Client:
         model: str | None = None,
         token: CancellationToken | None = None,
         raw: bool = False,
+        record: str | Path | Recorder | None = None,
         publish: Publisher | None = None,
         stream_id: str | None = None,
     ) -> AsyncIterator[AgentRun]:
@@ -303,10 +311,12 @@ class Client:
             model: as in `stream`.
             token: as in `stream`.
             raw: as in `stream`.
+            record: as in `stream`; all answers of the turn go into the one file.
             publish: as in `stream`: the whole turn, as one stream.
             stream_id: as in `stream`.
 
         Raises:
+            OSError: the recording can't be written.
             ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
             RelayError: as in `stream`.
 
@@ -316,22 +326,26 @@ class Client:
                     ...
             history += run.messages
         """
+        from gestura._agent.run import open_run  # here, with all that reads types and schemas
+        from gestura.tools import as_tools
+
         if isinstance(prompt, Paused) and provider in (None, prompt.provider):
             provider, model = prompt.provider, model or prompt.model
-        async with open_run(
-            prompt,
-            ask=partial(self.stream, provider=provider, model=model, raw=raw),
-            tools=as_tools(tools),
-            limits=limits,
-            confirm=confirm,
-            compact=compact,
-            token=token,
-            provider=provider or self._config.primary,
-            model=model,
-            publish=publish,
-            stream_id=stream_id,
-        ) as run:
-            yield run
+        with open_recorder(record, self._config.providers.values()) as recorder:
+            async with open_run(
+                prompt,
+                ask=partial(self.stream, provider=provider, model=model, raw=raw, record=recorder),
+                tools=as_tools(tools),
+                limits=limits,
+                confirm=confirm,
+                compact=compact,
+                token=token,
+                provider=provider or self._config.primary,
+                model=model,
+                publish=publish,
+                stream_id=stream_id,
+            ) as run:
+                yield run
 
     async def stream_into(
         self,
@@ -407,6 +421,8 @@ async def open_client(
     if not trio.lowlevel.in_trio_task():
         raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
     if config is None:
+        from gestura.config_file import load_config  # here, for most who import gestura have a configuration already
+
         config = load_config()
     known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
     for settings in config.providers.values():
