@@ -216,7 +216,7 @@ def test_however_a_follower_comes_and_goes_it_reads_every_entry_once(visits: lis
         ({"max_entries": 1}, "max_entries"),
         ({"beat_seconds": -1}, "beat_seconds"),
         ({"dead_after": 1.5}, "has to be two beats"),
-        ({"url": "localhost:6379"}, "url"),
+        ({"url": "localhost:6379"}, "has to begin with redis://"),
     ],
 )
 def test_a_setting_that_can_not_be_is_refused(settings: dict[str, float], words: str) -> None:
