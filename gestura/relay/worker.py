@@ -26,7 +26,7 @@ from gestura.conversation import Request, continuation
 from gestura.errors import ConfigError, ErrorKind
 from gestura.relay.answers import interrupted
 from gestura.relay.entries import About, to_entry
-from gestura.relay.following import IN_THE_QUEUE, end_for_dead, read_all
+from gestura.relay.following import end_for_dead, is_in_the_queue, read_all
 from gestura.relay.log import LogUnreachable, PublicationLost, RelayError, StreamExists, StreamState, UnknownStream
 from gestura.relay.patience import Patience
 from gestura.relay.publication import Publication
@@ -179,7 +179,7 @@ class Worker:
                 state = await self._relay.state(stream_id)
                 if state.ended:
                     return True
-                is_free = state.publisher == IN_THE_QUEUE or pulse.look(state, trio.current_time())
+                is_free = is_in_the_queue(state) or pulse.look(state, trio.current_time())
                 if is_free and await self._take_up(stream_id, state):
                     continue
             except UnknownStream:

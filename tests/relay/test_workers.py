@@ -159,7 +159,7 @@ def test_a_stream_in_a_workers_hands_can_be_cancelled_and_paused(anywhere: Anywh
 def test_a_request_that_can_not_be_asked_ends_with_an_error_and_others_go_on(anywhere: Anywhere) -> None:
     async def test(world: World) -> None:
         async with working(world, lambda _body: "Hello") as (relay, _):
-            await world.log.begin("odd", publisher="queue", about=b"no JSON", keep_seconds=60)
+            await world.log.begin("odd", publisher="queue-1", about=b"no JSON", keep_seconds=60)
             await world.queue.put("odd", b"no JSON")
             await world.queue.put("gone", b"")
             nobody = await relay.submit("Hi", provider="nobody")
@@ -189,7 +189,7 @@ async def leave_behind(world: World, died: Died, *, deaths: int = 1) -> gestura.
     """A request that a worker took and did not finish, for it died; and before it others."""
     request = gestura.Request.of("Hi")
     about = About(request=request, takeover_seconds=5.0).to_json()
-    state = await world.log.begin("s", publisher="queue", about=about, keep_seconds=60)
+    state = await world.log.begin("s", publisher="queue-1", about=about, keep_seconds=60)
     await world.queue.put("s", about)
     await world.queue.take("dead 1", most=1, wait_seconds=0)
     for death in range(1, deaths + 1):
