@@ -76,28 +76,32 @@ class OpenTelemetry:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         meter = metrics.get_meter("gestura", meter_provider=meter_provider)
-        self.tracer = trace.get_tracer("gestura", tracer_provider=tracer_provider)
+        self.tracer: trace.Tracer = trace.get_tracer("gestura", tracer_provider=tracer_provider)
         self.clock = clock
-        self.duration = meter.create_histogram(
+        self.duration: metrics.Histogram = meter.create_histogram(
             "gen_ai.client.operation.duration",
             unit="s",
             description="GenAI operation duration.",
             explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
         )
-        self.first_chunk = meter.create_histogram(
+        self.first_chunk: metrics.Histogram = meter.create_histogram(
             "gen_ai.client.operation.time_to_first_chunk",
             unit="s",
             description="Time to receive the first chunk of content.",
             explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
         )
-        self.tokens = meter.create_histogram(
+        self.tokens: metrics.Histogram = meter.create_histogram(
             "gen_ai.client.token.usage",
             unit="{token}",
             description="Number of input and output tokens used.",
             explicit_bucket_boundaries_advisory=TOKEN_BUCKETS,
         )
-        self.retries = meter.create_counter("gestura.retries", unit="{retry}", description="Requests made again.")
-        self.drops = meter.create_counter("gestura.dropped_chunks", unit="{chunk}", description="Chunks given up.")
+        self.retries: metrics.Counter = meter.create_counter(
+            "gestura.retries", unit="{retry}", description="Requests made again."
+        )
+        self.drops: metrics.Counter = meter.create_counter(
+            "gestura.dropped_chunks", unit="{chunk}", description="Chunks given up."
+        )
 
     def begin(self, asked: Asked) -> _StreamSpan:
         """A span for the stream, below the one that is current."""

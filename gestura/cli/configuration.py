@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import click
@@ -29,7 +29,9 @@ from gestura.request_options import Sampling
 
 __all__ = ["config", "config_option"]
 
-config_option = click.option(
+FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
+
+config_option: Final[Callable[[FC], FC]] = click.option(
     "--config",
     "config_path",
     type=click.Path(dir_okay=False, path_type=Path),
