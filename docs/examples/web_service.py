@@ -31,7 +31,7 @@ async def main(port: int) -> None:
 
         async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             if scope["type"] != "http":
-                return  # nothing to do when the server starts or stops
+                raise NotImplementedError  # how ASGI is told so; the server says that it goes on without
             question = parse_qs(scope["query_string"].decode()).get("q")
             if scope["path"] == "/ask" and question:
                 await relay(client, question[0], receive, send)
