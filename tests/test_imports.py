@@ -34,8 +34,9 @@ LAYERS = (
     ("agent_options", "chunks"),
     ("chunk_json",),
     ("answer", "conversation_json", "stages", "transport"),
-    ("object_stream", "observing", "recording"),
-    ("opentelemetry", "providers", "transport.recording"),
+    ("object_stream", "observing", "publishing", "recording"),
+    ("opentelemetry", "providers", "recorder"),
+    ("transport.recording",),
     ("_actors",),
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),
@@ -43,6 +44,7 @@ LAYERS = (
     ("transport._aiohttp", "transport._aiohttp_thread"),
     ("_agent",),
     ("_client",),
+    ("relay",),
     ("gestura",),  # the public names, in `__init__`
     ("local", "simulator"),
     ("testing",),
@@ -65,6 +67,7 @@ ONLY_IN = {
         "_stream",
         "_client",
         "cli",
+        "relay",
     }
     | {"local", "simulator", "testing"},
     "asyncio": {
@@ -79,6 +82,7 @@ ONLY_IN = {
     "click": {"cli"},
     "prompt_toolkit": {"cli"},
     "rich": {"cli"},
+    "coredis": {"relay"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
     "opentelemetry": {"opentelemetry"},
@@ -162,8 +166,8 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator and no HTTP library."""
-    foreign = "aiohttp trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
-    rooms = ("cli", "local", "simulator", "testing", "transport._aiohttp")
+    foreign = "aiohttp coredis trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+    rooms = ("cli", "local", "relay", "simulator", "testing", "transport._aiohttp")
     heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}
     program = "import sys, gestura; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()

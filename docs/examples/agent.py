@@ -71,8 +71,6 @@ async def main(task: str) -> None:
                     print(f"[{tool_name} not run: {reason}]")
                 case gestura.Error(message) | gestura.ContextOverflow(message):
                     sys.exit(f"\nIt did not get there: {message}")
-                case _:
-                    pass
 
 
 if __name__ == "__main__":

@@ -63,8 +63,6 @@ async def ask(config: gestura.StreamingConfig, prompt: str, column: Column) -> N
                     column.footer = f"{usage.output_tokens} tokens" if usage else "done"
                 case gestura.Error(message) | gestura.ContextOverflow(message):
                     column.footer = f"failed: {message}"
-                case _:
-                    pass
 
 
 async def paint(live: Live, columns: list[Column]) -> None:

@@ -66,8 +66,6 @@ def show(chunk: gestura.StreamChunk) -> None:
             print(" [stopped]")
         case gestura.Error(message) | gestura.ContextOverflow(message):
             print(f"\n[no answer: {message}]", file=sys.stderr)
-        case _:
-            pass
 
 
 if __name__ == "__main__":

@@ -60,9 +60,10 @@ def _relinked(text: str, source: Path, place: Path, places: dict[Path, Path]) ->
 
 
 def _example(name: str, code: str) -> str:
-    """The page of an example: what its docstring says, and the whole program."""
+    """The page of an example: what its docstring says, and the program behind it."""
     docstring = ast.get_docstring(ast.parse(code)) or name
     title, _, rest = docstring.partition("\n")
+    code = code.partition('\n"""\n\n')[2]
     return f'# {title.rstrip(".")}\n\n{rest}\n\n```python title="{name}"\n{code}```\n'
 
 

@@ -1,7 +1,8 @@
-"""What Griffe, which only reads, is to know of our classes and docstrings so that the reference has them as they are meant.
+"""What Griffe, which only reads, is to know of our classes and docstrings so that the reference shows what is meant.
 
-attrs writes the `__init__` of most classes: here it is told, so that the reference shows how a class is called, and an
-argument in a docstring that the class doesn't have is found. Doctests and examples are code, though nothing fences them.
+attrs writes the `__init__` of most classes: here it is told, so that the reference shows how a class is called, and
+that an argument in a docstring is found which the class doesn't have. Doctests and examples are code: nothing else
+fences them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,34 +14,50 @@ import trio
 from gestura._actors.redaction import secrets_of
 from gestura._actors.statistics import StreamStatistics
 from gestura._actors.supervisor import Supervisor
-from gestura.recording import Recorder
+from gestura.chunk_json import to_json
+from gestura.config import ProviderSettings
+from gestura.recorder import Recorder
 from gestura.transport.recording import RecordingTransport
 
-__all__ = ["recorded"]
+__all__ = ["open_recorder", "recorded"]
 
 
 @contextmanager
-def recorded(supervisor: Supervisor, path: str | Path | None) -> Iterator[None]:
-    """Record what the stream does, its statistics last; without a path, nothing is done.
+def open_recorder(
+    record: str | Path | Recorder | None, providers: Iterable[ProviderSettings]
+) -> Iterator[Recorder | None]:
+    """What writes to the file called `record`, for the length of a block; a recorder that is open stays so.
 
     Raises:
         OSError: the file can't be written.
     """
-    if path is None:
+    if record is None or isinstance(record, Recorder):
+        yield record
+        return
+    with Recorder(
+        Path(record), secrets=secrets_of(providers), clock=trio.current_time, version=version("gestura")
+    ) as recorder:
+        yield recorder
+
+
+@contextmanager
+def recorded(supervisor: Supervisor, recorder: Recorder | None) -> Iterator[None]:
+    """Record what the stream does, its statistics last; without a recorder, nothing is done."""
+    if recorder is None:
         yield
         return
-    recorder = Recorder(
-        Path(path),
-        secrets=secrets_of(supervisor.config.providers.values()),
-        clock=trio.current_time,
-        version=version("gestura"),
+    asked = {name: settings for name, settings in supervisor.config.providers.items() if name in supervisor.names}
+    primary, *others = supervisor.names
+    recorder.begin_stream(
+        attrs.evolve(supervisor.config, primary=primary, fallback=tuple(others), providers=asked, transport=None)
     )
-    with recorder:
-        supervisor.transport = RecordingTransport(supervisor.transport, recorder)
-        try:
-            yield
-        finally:
-            recorder.note("statistics", **_as_json(supervisor.statistics()))
+    supervisor.transport = RecordingTransport(supervisor.transport, recorder)
+    try:
+        yield
+    finally:
+        ending = supervisor.ending
+        recorder.note("ending", **({} if ending is None else {"type": to_json(ending)["type"]}))
+        recorder.note("statistics", **_as_json(supervisor.statistics()))
 
 
 def _as_json(statistics: StreamStatistics) -> dict[str, Any]:
