@@ -78,6 +78,11 @@ class Following:
         """The last chunk, once it has been given."""
         return self._ending
 
+    @property
+    def at_hand(self) -> int:
+        """How many chunks are here already: so many more can be had without waiting."""
+        return len(self._page)
+
     def __aiter__(self) -> Following:
         return self
 

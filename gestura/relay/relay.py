@@ -327,6 +327,7 @@ async def open_relay(
     *,
     log: Log | None = None,
     queue: WorkQueue | None = None,
+    prefix: str = "gestura",
     keep_seconds: float = DEFAULTS.keep_seconds,
     dead_after: float = DEFAULTS.dead_after,
     beat_seconds: float = DEFAULTS.beat_seconds,
@@ -340,9 +341,11 @@ async def open_relay(
     """Open a relay for the length of the block. Leave the blocks of its publications and followers first.
 
     Args:
-        url: the log's address; without one, streams are kept in the memory of this process.
+        url: the address of a Redis server, `redis://…`, `rediss://…` (with TLS) or `unix://…`, for which the extra
+            `gestura[relay]` is needed; without one, streams are kept in the memory of this process.
         log: a log of your own, instead.
         queue: a queue of your own, beside it.
+        prefix: what all names in Redis begin with: applications that share a server each have their own.
         keep_seconds: how long a stream is kept after its ending.
         dead_after: a publisher is dead when it was silent for so many seconds while the log was within reach.
         beat_seconds: how often a publisher tells that it lives.
@@ -367,7 +370,7 @@ async def open_relay(
         takeover_seconds=takeover_seconds,
         max_entries=max_entries,
     )
-    async with _kept_in(url, log, queue) as (kept_in, waits_in):
+    async with _kept_in(url, log, queue, prefix, answer_seconds) as (kept_in, waits_in):
         relay = Relay(kept_in, waits_in, settings)
         with bare_errors():
             async with trio.open_nursery() as nursery:
@@ -377,8 +380,19 @@ async def open_relay(
 
 
 @asynccontextmanager
-async def _kept_in(url: str | None, log: Log | None, queue: WorkQueue | None) -> AsyncIterator[tuple[Log, WorkQueue]]:
+async def _kept_in(
+    url: str | None, log: Log | None, queue: WorkQueue | None, prefix: str, answer_seconds: float
+) -> AsyncIterator[tuple[Log, WorkQueue]]:
     if url is None:
         yield log if log is not None else MemoryLog(), queue if queue is not None else MemoryQueue()
         return
-    raise ConfigError("url: streams can be kept in memory only so far; leave it out", kind=ErrorKind.BAD_REQUEST)
+    if log is not None or queue is not None:
+        raise ConfigError(
+            "url: streams are kept there, or in a log of your own, not in both", kind=ErrorKind.BAD_REQUEST
+        )
+    try:
+        from gestura.relay.redis import open_redis  # an extra
+    except ImportError as error:
+        raise ConfigError(f"streams in Redis need the extra gestura[relay]: {error}") from error
+    async with open_redis(url, prefix=prefix, answer_seconds=answer_seconds) as kept_in:
+        yield kept_in
