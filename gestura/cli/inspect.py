@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import attrs
 import click
@@ -37,7 +38,8 @@ def inspect(recording: Path, output: Path | None, as_json: bool) -> None:
     """
     timeline = timeline_of(read_recording(recording))
     if as_json:
-        click.echo(_data_of(timeline))
+        # Escaped to ASCII, which is safe on any terminal but for the one control character that JSON leaves as it is.
+        click.echo(json.dumps(_figures(timeline)).replace("\x7f", "\\u007f"))
         return
     page = page_of(timeline)
     output = output or recording.with_name(recording.name + ".html")
@@ -47,18 +49,23 @@ def inspect(recording: Path, output: Path | None, as_json: bool) -> None:
 
 def page_of(timeline: Timeline) -> str:
     """The page of a timeline, as HTML."""
+    shown = _figures(timeline)
+    for attempt in shown["attempts"]:  # without the names of fields, which would be half of a page of 20,000 events
+        attempt["lanes"] = {name: [list(mark.values()) for mark in marks] for name, marks in attempt["lanes"].items()}
     # A model's words must not end the script element, nor be taken for markup.
-    data = _data_of(timeline).replace("<", "\\u003c")
+    data = json.dumps(shown, ensure_ascii=True).replace("<", "\\u003c")
     template = files("gestura.cli").joinpath("inspection.html").read_text(encoding="utf-8")
     return template.replace("__DATA__", data)
 
 
-def _data_of(timeline: Timeline) -> str:
-    """A timeline, and what follows from it, as JSON: escaped to ASCII, which is safe on any terminal."""
-    shown = attrs.asdict(timeline) | {
+def _figures(timeline: Timeline) -> dict[str, Any]:
+    """A timeline, and what follows from it."""
+    gaps = timeline.gaps
+    return attrs.asdict(timeline) | {
         "first_content": timeline.first_content,
         "longest_gap": timeline.longest_gap,
+        "median_gap": gaps[len(gaps) // 2] if gaps else None,
+        "gap_95": gaps[len(gaps) * 95 // 100] if gaps else None,
         "characters_per_second": timeline.characters_per_second,
         "tokens_per_second": timeline.tokens_per_second,
     }
-    return json.dumps(shown, ensure_ascii=True, default=str).replace("\x7f", "\\u007f")
