@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import trio
 from click.testing import CliRunner
+from processes import GESTURA, PATIENCE, environment
 from scripting import DONE, FINISH, delta, event, text
 from trio.testing import MockClock
 
@@ -148,6 +150,22 @@ def test_each_answer_of_a_turn_is_played(tmp_path: Path) -> None:
         "Hello\n"
     ) == result.stdout[: result.stdout.index("-- done: stop")]
     assert 0 == result.exit_code
+
+
+def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
+    """`gestura replay … | head`, and the bodies of responses likewise."""
+    path, body = tmp_path / "it", tmp_path / "body"
+    trio.run(record, path, [HELLO], clock=MockClock(autojump_threshold=0))
+    body.write_bytes(text("Hello ") * 20_000)
+    for file in (path, body):
+        with subprocess.Popen(
+            [*GESTURA, "replay", "--json", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(None)
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            _, complaint = process.communicate(timeout=PATIENCE)
+
+            assert (0, b"") == (process.returncode, complaint)
 
 
 def test_no_key_is_needed_or_shown(tmp_path: Path) -> None:
