@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 import trio
 
@@ -23,24 +23,25 @@ from gestura._actors.published import publishing, serve, way_of
 from gestura._actors.recorded import open_recorder, recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
-from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.config_file import load_config
 from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
 from gestura.publishing import Publisher
-from gestura.recorder import Recorder
 from gestura.request_options import ResponseFormat
-from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
+
+if TYPE_CHECKING:
+    from gestura._agent.run import AgentRun
+    from gestura.recorder import Recorder
+    from gestura.tools import ToolSource
 
 __all__ = ["Client", "open_client"]
 
@@ -325,6 +326,9 @@ class Client:
                     ...
             history += run.messages
         """
+        from gestura._agent.run import open_run  # here, with all that reads types and schemas
+        from gestura.tools import as_tools
+
         if isinstance(prompt, Paused) and provider in (None, prompt.provider):
             provider, model = prompt.provider, model or prompt.model
         with open_recorder(record, self._config.providers.values()) as recorder:
@@ -417,6 +421,8 @@ async def open_client(
     if not trio.lowlevel.in_trio_task():
         raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
     if config is None:
+        from gestura.config_file import load_config  # here, for most who import gestura have a configuration already
+
         config = load_config()
     known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
     for settings in config.providers.values():

@@ -6,7 +6,7 @@ exactly once, after the last chunk.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
 
 import trio
 
@@ -17,7 +17,9 @@ from gestura.answer import Answer, Transcript
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, StreamChunk
 from gestura.messages import Message
-from gestura.object_stream import ObjectStream
+
+if TYPE_CHECKING:
+    from gestura.object_stream import ObjectStream
 
 __all__ = ["CHUNKS_TO_THE_USER", "ChunkStream"]
 
@@ -148,6 +150,8 @@ class ChunkStream:
             type_: the class that was the format; `dict[str, Any]` where that was a JSON Schema.
             begun: what an earlier stream had shown, where this one resumes it: `Paused.partial`.
         """
+        from gestura.object_stream import ObjectStream  # here, for most answers are text
+
         return ObjectStream(self, type_, begun=begun)
 
     def statistics(self) -> StreamStatistics:

@@ -18,6 +18,7 @@ import attrs
 from gestura.chunk_json import converter
 from gestura.config import StreamingConfig
 from gestura.recording import FORMAT
+from gestura.secrecy import HIDDEN, SHORTEST_SECRET
 from gestura.transport import HttpRequest
 
 __all__ = ["ExchangeRecorder", "Recorder"]
@@ -29,11 +30,6 @@ OPEN_HEADERS: Final = frozenset(
     }
 )
 """Headers that hold no secret; of others the name is kept."""
-
-HIDDEN: Final = "[hidden]"
-
-SHORTEST_SECRET: Final = 8
-"""Characters. What is shorter keeps no secret, and stands in many an innocent word."""
 
 
 class SecretHider:

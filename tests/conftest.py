@@ -2,6 +2,9 @@
 
 `HYPOTHESIS_PROFILE=ci` runs each property on 1,000 examples; without it, on a few. Both are deterministic.
 
+`--transport thread` and `--fused` run whatever does not choose for itself over that transport, and with all stages in
+one actor: the suite passes in any of the four ways.
+
 A test that asks for `recording` runs once for each recording of the wires it is marked with:
 
     @pytest.mark.recordings("openai_chat")
@@ -15,11 +18,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import pytest
 from hypothesis import HealthCheck, settings
+
+from gestura.config import StreamingConfig, TransportName
 
 settings.register_profile(
     "default", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -71,7 +76,16 @@ def recordings() -> Callable[..., list[Recording]]:
     return load
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gestura's own suite")
+    group.addoption("--transport", choices=get_args(TransportName), help="the transport of those who name none")
+    group.addoption("--fused", action="store_true", help="one actor for all stages")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    defaults = StreamingConfig.__init__.__kwdefaults__
+    defaults["transport"] = config.getoption("--transport")
+    defaults["fused"] = config.getoption("--fused")
     config.addinivalue_line("markers", "recordings(*wires): run once for each recording of these wire formats")
 
 

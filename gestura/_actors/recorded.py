@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -14,10 +13,10 @@ import trio
 from gestura._actors.redaction import secrets_of
 from gestura._actors.statistics import StreamStatistics
 from gestura._actors.supervisor import Supervisor
-from gestura.chunk_json import to_json
 from gestura.config import ProviderSettings
-from gestura.recorder import Recorder
-from gestura.transport.recording import RecordingTransport
+
+if TYPE_CHECKING:
+    from gestura.recorder import Recorder
 
 __all__ = ["open_recorder", "recorded"]
 
@@ -31,7 +30,15 @@ def open_recorder(
     Raises:
         OSError: the file can't be written.
     """
-    if record is None or isinstance(record, Recorder):
+    if record is None:
+        yield None
+        return
+    # Here, for hardly a stream is recorded.
+    from importlib.metadata import version
+
+    from gestura.recorder import Recorder
+
+    if isinstance(record, Recorder):
         yield record
         return
     with Recorder(
@@ -46,6 +53,9 @@ def recorded(supervisor: Supervisor, recorder: Recorder | None) -> Iterator[None
     if recorder is None:
         yield
         return
+    from gestura.chunk_json import to_json  # as above
+    from gestura.transport.recording import RecordingTransport
+
     asked = {name: settings for name, settings in supervisor.config.providers.items() if name in supervisor.names}
     primary, *others = supervisor.names
     recorder.begin_stream(

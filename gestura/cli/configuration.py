@@ -169,7 +169,7 @@ def _is_told(loaded: LoadedConfig, name: str) -> bool:
 def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     """Every value that is set, by its path, with secrets hidden."""
     told = loaded.config
-    for name in ("primary", "fallback", "after_output", "hedge_after", "transport"):
+    for name in ("primary", "fallback", "after_output", "hedge_after", "transport", "fused"):
         yield from _value(name, getattr(told, name))
     for name, settings in told.providers.items():
         yield from _provider(section_of(name), settings)
