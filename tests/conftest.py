@@ -11,8 +11,10 @@ A test that asks for `recording` runs once for each recording of the wires it is
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,16 @@ def recordings() -> Callable[..., list[Recording]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "recordings(*wires): run once for each recording of these wire formats")
+
+
+def pytest_collection_finish() -> None:
+    """What collecting made lasts until the end: no full collection of garbage, and there are thousands, looks at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
