@@ -73,6 +73,7 @@ SSE_NOISE = [
 """Lines that change nothing."""
 
 
+@cache
 @st.composite
 def sse_wires(draw: st.DrawFn) -> Wire:
     """Events with any text, written in every way the standard allows: line ends, comments, fields of no meaning."""
@@ -116,6 +117,7 @@ def sse_garbage() -> st.SearchStrategy[bytes]:
 # NDJSON.
 
 
+@cache
 @st.composite
 def ndjson_wires(draw: st.DrawFn) -> Wire:
     """Records of any text, some ended by CR LF, with blank lines between."""
@@ -240,6 +242,7 @@ class ChatStream:
         return [meaning for end, meaning in self.meanings if end <= length]
 
 
+@cache
 @st.composite
 def chat_streams(draw: st.DrawFn, *, errors: bool = True) -> ChatStream:
     """An answer: text with tags, reasoning, tool calls whose fragments mix, counts, and what ends it, or does not."""
@@ -290,6 +293,7 @@ def _plain_text() -> st.SearchStrategy[str]:
     return st.lists(st.sampled_from(TEXT), min_size=1, max_size=5).map("".join)
 
 
+@cache
 @st.composite
 def _tagged_text(draw: st.DrawFn) -> list[Meaning]:
     """Text that may hold blocks of thinking, the last of which may stay open; in pieces cut anywhere."""
@@ -302,11 +306,13 @@ def _tagged_text(draw: st.DrawFn) -> list[Meaning]:
     return [Said(piece) for piece in _pieces(draw, text)]
 
 
+@cache
 @st.composite
 def _reasoning(draw: st.DrawFn) -> list[Meaning]:
     return [Reasoned(piece) for piece in _pieces(draw, draw(_plain_text()))]
 
 
+@cache
 @st.composite
 def _mixed_calls(draw: st.DrawFn) -> list[CallPart]:
     """Up to three calls, some without an id of their own; the fragments of each in order, mixed with the others'."""
@@ -454,6 +460,7 @@ RESULT = st.lists(text_parts() | image_parts(), max_size=2).map(tuple)
 A_TEXT, ANY_TEXTS = (st.lists(text_parts(), min_size=least) for least in (1, 0))
 
 
+@cache
 @st.composite
 def conversations(draw: st.DrawFn, max_turns: int = 3) -> tuple[Message, ...]:
     """Turns of a user and a model, beginning and ending with the user's; every call has its result."""
@@ -504,6 +511,7 @@ RESPONSE_FORMAT = st.none() | st.builds(
 )
 
 
+@cache
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Any valid request, without a field of any provider's own."""
