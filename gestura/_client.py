@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 import trio
 
@@ -19,25 +19,29 @@ from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.observed import ObservedOutlet, observed
-from gestura._actors.recorded import recorded
+from gestura._actors.published import publishing, serve, way_of
+from gestura._actors.recorded import open_recorder, recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
-from gestura._agent.run import AgentRun, open_run
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
 from gestura.config import StreamingConfig, TransportName
-from gestura.config_file import load_config
 from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
 from gestura.pricing import load_price_list
 from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.publishing import Publisher
 from gestura.request_options import ResponseFormat
-from gestura.tools import ToolSource, as_tools
 from gestura.transport import Transport
+
+if TYPE_CHECKING:
+    from gestura._agent.run import AgentRun
+    from gestura.recorder import Recorder
+    from gestura.tools import ToolSource
 
 __all__ = ["Client", "open_client"]
 
@@ -79,7 +83,9 @@ class Client:
         token: CancellationToken | None = None,
         response_format: ResponseShape | None = None,
         raw: bool = False,
-        record: str | Path | None = None,
+        record: str | Path | Recorder | None = None,
+        publish: Publisher | None = None,
+        stream_id: str | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Ask, and read the answer as it comes.
 
@@ -96,10 +102,13 @@ class Client:
             raw: show each event as the provider sent it, in a `ProviderEvent` before the chunks it led to.
             record: write what passes over the wire to this file, with its timing and without secrets; see
                 `gestura.recording`.
+            publish: where the stream is published, too, for others to follow: a `gestura.relay.Relay`.
+            stream_id: the name to publish it under; one is made up unless told, and told by `ChunkStream.stream_id`.
 
         Raises:
             ConfigError: the prompt is empty or none, or the format can be none.
             OSError: the recording can't be written.
+            RelayError: the stream can't be published: its name is taken, or the log is out of reach.
 
         Example:
             async with client.stream("Why is the sky blue?") as chunks:
@@ -109,26 +118,36 @@ class Client:
         """
         self._check_usable()
         name = provider or self._config.primary
-        send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
-        counts = Counts()
-        supervisor = Supervisor(
-            request=Request.of(prompt, response_format=response_format),
-            names=list(dict.fromkeys((name, *self._config.fallback))),
-            config=self._config.with_model(name, model) if model else self._config,
-            providers=self._providers,
-            transport=self._transport,
-            guard_of=self._guard_of,
-            outlet=Outlet(send, counts) if self._observer is None else ObservedOutlet(send, counts),
-            interrupt=Interrupt(token),
-            counts=counts,
-            raw=raw,
-        )
-        with bare_errors(), recorded(supervisor, record), observed(supervisor, self._observer):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(supervisor.serve)
-                with receive:
-                    yield ChunkStream(receive, supervisor)
-                nursery.cancel_scope.cancel()
+        request = Request.of(prompt, response_format=response_format)
+        async with publishing(
+            publish, stream_id, request=request, provider=name, model=model, token=token
+        ) as publication:
+            send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
+            way = way_of(send, publication)
+            counts = Counts()
+            supervisor = Supervisor(
+                request=request,
+                names=list(dict.fromkeys((name, *self._config.fallback))),
+                config=self._config.with_model(name, model) if model else self._config,
+                providers=self._providers,
+                transport=self._transport,
+                guard_of=self._guard_of,
+                outlet=Outlet(way, counts) if self._observer is None else ObservedOutlet(way, counts),
+                interrupt=Interrupt(publication.token if publication else token),
+                counts=counts,
+                raw=raw,
+            )
+            with (
+                bare_errors(),
+                open_recorder(record, supervisor.config.providers.values()) as recorder,
+                recorded(supervisor, recorder),
+                observed(supervisor, self._observer),
+            ):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(serve, supervisor, way)
+                    with receive:
+                        yield ChunkStream(receive, supervisor, stream_id=publication.stream_id if publication else None)
+                    nursery.cancel_scope.cancel()
 
     @asynccontextmanager
     async def resume(
@@ -138,6 +157,8 @@ class Client:
         provider: str | None = None,
         model: str | None = None,
         token: CancellationToken | None = None,
+        publish: Publisher | None = None,
+        stream_id: str | None = None,
     ) -> AsyncIterator[ChunkStream]:
         """Go on from where a stream was paused, in this process or another. The chunks are those of the rest.
 
@@ -146,9 +167,12 @@ class Client:
             provider: whom to ask; the one that was asked before unless told.
             model: which model; the one that was asked before unless told, and unless another provider is.
             token: as in `stream`. The token that paused stays paused: give another.
+            publish: as in `stream`.
+            stream_id: as in `stream`; another one than that of the stream that was paused.
 
         Raises:
             ConfigError: `paused` holds no request; one that a stream ended with does.
+            RelayError: as in `stream`.
         """
         if paused.tool_results is not None:
             raise ConfigError("paused.tool_results: an agent's turn goes on with Client.run(paused, …)")
@@ -157,7 +181,9 @@ class Client:
         request = continuation(paused.request, paused.partial)
         if provider in (None, paused.provider):
             provider, model = paused.provider, model or paused.model
-        async with self.stream(request, provider=provider, model=model, token=token) as chunks:
+        async with self.stream(
+            request, provider=provider, model=model, token=token, publish=publish, stream_id=stream_id
+        ) as chunks:
             yield chunks
 
     def close(self) -> None:
@@ -259,6 +285,9 @@ class Client:
         model: str | None = None,
         token: CancellationToken | None = None,
         raw: bool = False,
+        record: str | Path | Recorder | None = None,
+        publish: Publisher | None = None,
+        stream_id: str | None = None,
     ) -> AsyncIterator[AgentRun]:
         """Let the model work with tools until it is done: its answers and the work of the tools, as one stream.
 
@@ -282,9 +311,14 @@ class Client:
             model: as in `stream`.
             token: as in `stream`.
             raw: as in `stream`.
+            record: as in `stream`; all answers of the turn go into the one file.
+            publish: as in `stream`: the whole turn, as one stream.
+            stream_id: as in `stream`.
 
         Raises:
+            OSError: the recording can't be written.
             ConfigError: the prompt is empty or none, a tool can't be one, or one asks for a `confirm` that is missing.
+            RelayError: as in `stream`.
 
         Example:
             async with client.run("Shall I need an umbrella in Oslo?", tools=[get_weather]) as run:
@@ -292,20 +326,26 @@ class Client:
                     ...
             history += run.messages
         """
+        from gestura._agent.run import open_run  # here, with all that reads types and schemas
+        from gestura.tools import as_tools
+
         if isinstance(prompt, Paused) and provider in (None, prompt.provider):
             provider, model = prompt.provider, model or prompt.model
-        async with open_run(
-            prompt,
-            ask=partial(self.stream, provider=provider, model=model, token=token, raw=raw),
-            tools=as_tools(tools),
-            limits=limits,
-            confirm=confirm,
-            compact=compact,
-            token=token,
-            provider=provider or self._config.primary,
-            model=model,
-        ) as run:
-            yield run
+        with open_recorder(record, self._config.providers.values()) as recorder:
+            async with open_run(
+                prompt,
+                ask=partial(self.stream, provider=provider, model=model, raw=raw, record=recorder),
+                tools=as_tools(tools),
+                limits=limits,
+                confirm=confirm,
+                compact=compact,
+                token=token,
+                provider=provider or self._config.primary,
+                model=model,
+                publish=publish,
+                stream_id=stream_id,
+            ) as run:
+                yield run
 
     async def stream_into(
         self,
@@ -317,6 +357,8 @@ class Client:
         token: CancellationToken | None = None,
         response_format: ResponseShape | None = None,
         raw: bool = False,
+        publish: Publisher | None = None,
+        stream_id: str | None = None,
     ) -> None:
         """Ask, and send every chunk into a channel of your own, for use in a nursery that you own.
 
@@ -330,13 +372,23 @@ class Client:
             token: as in `stream`.
             response_format: as in `stream`.
             raw: as in `stream`.
+            publish: as in `stream`.
+            stream_id: as in `stream`.
 
         Raises:
             ConfigError: the prompt is empty or none, or the format can be none.
+            RelayError: as in `stream`.
         """
         with send:
             async with self.stream(
-                prompt, provider=provider, model=model, token=token, response_format=response_format, raw=raw
+                prompt,
+                provider=provider,
+                model=model,
+                token=token,
+                response_format=response_format,
+                raw=raw,
+                publish=publish,
+                stream_id=stream_id,
             ) as chunks:
                 async for chunk in chunks:
                     try:
@@ -369,6 +421,8 @@ async def open_client(
     if not trio.lowlevel.in_trio_task():
         raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
     if config is None:
+        from gestura.config_file import load_config  # here, for most who import gestura have a configuration already
+
         config = load_config()
     known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
     for settings in config.providers.values():

@@ -6,16 +6,20 @@ exactly once, after the last chunk.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
 
 import trio
 
 from gestura._actors.forwarder import Outlet
+from gestura._actors.interrupt import Interrupt
 from gestura._actors.statistics import StreamStatistics
 from gestura.answer import Answer, Transcript
+from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, StreamChunk
 from gestura.messages import Message
-from gestura.object_stream import ObjectStream
+
+if TYPE_CHECKING:
+    from gestura.object_stream import ObjectStream
 
 __all__ = ["CHUNKS_TO_THE_USER", "ChunkStream"]
 
@@ -38,6 +42,10 @@ class Source(Protocol):
     def outlet(self) -> Outlet:
         """Where chunks go in."""
 
+    @property
+    def interrupt(self) -> Interrupt:
+        """What ends the stream before its time."""
+
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""
 
@@ -48,7 +56,10 @@ class ChunkStream:
     Iterating never raises for a failed answer. One task at a time may iterate.
     """
 
-    def __init__(self, receive: trio.MemoryReceiveChannel[StreamChunk], source: Source) -> None:
+    def __init__(
+        self, receive: trio.MemoryReceiveChannel[StreamChunk], source: Source, *, stream_id: str | None = None
+    ) -> None:
+        self._stream_id = stream_id
         self._receive = receive
         self._source = source
         self._ending: Ending | None = None
@@ -93,6 +104,19 @@ class ChunkStream:
         """The last chunk, once it has been received."""
         return self._ending
 
+    @property
+    def stream_id(self) -> str | None:
+        """The name under which the stream is published; `None` where it is not."""
+        return self._stream_id
+
+    @property
+    def token(self) -> CancellationToken:
+        """What cancels or pauses the stream: the token it was asked for with, or else one of its own.
+
+        A stream that is published has one of its own, which follows the one it was asked for with.
+        """
+        return self._source.interrupt.token
+
     async def emit(self, chunk: StreamChunk) -> None:
         """Put a chunk of your own into this stream, behind those that wait, delivered by its class.
 
@@ -126,6 +150,8 @@ class ChunkStream:
             type_: the class that was the format; `dict[str, Any]` where that was a JSON Schema.
             begun: what an earlier stream had shown, where this one resumes it: `Paused.partial`.
         """
+        from gestura.object_stream import ObjectStream  # here, for most answers are text
+
         return ObjectStream(self, type_, begun=begun)
 
     def statistics(self) -> StreamStatistics:

@@ -28,9 +28,7 @@ from gestura.chunks import (
 from gestura.errors import InternalError, InvalidValue, StreamFailed, Unfit, UnfitAnswer
 from gestura.limits import utf8_size
 from gestura.messages import Message, Role
-from gestura.partial_json import PartialJson
 from gestura.parts import Part, RefusalPart, TextPart, ThinkingPart, ToolCall
-from gestura.structuring import structure
 
 __all__ = ["Answer", "ParsedAnswer", "Transcript", "collect"]
 
@@ -72,6 +70,10 @@ class Answer(Message):
         """
         if self.refusal or self.done.finish_reason is FinishReason.REFUSAL:
             raise UnfitAnswer("the model declined to answer", self, Unfit.REFUSED)
+        # Here, for most answers are text: these bring cattrs with them.
+        from gestura.partial_json import PartialJson
+        from gestura.structuring import structure
+
         text = PartialJson()
         try:
             text.feed(self.text)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["CancellationToken", "TokenState"]
+__all__ = ["CancellationToken", "TokenState", "following"]
 
 
 class TokenState(enum.Enum):
@@ -56,11 +56,15 @@ class CancellationToken:
         """End the streams of this token with `Paused`, from which `Client.resume` goes on."""
         self._move(_ON_PAUSE)
 
-    @contextmanager
-    def listening(self, listener: Callable[[], None]) -> Iterator[None]:
+    def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener`, from the thread that changes the state, each time it changes."""
         with self._lock:
             self._listeners.append(listener)
+
+    @contextmanager
+    def listening(self, listener: Callable[[], None]) -> Iterator[None]:
+        """The same, while the block runs."""
+        self.listen(listener)
         try:
             yield
         finally:
@@ -76,3 +80,30 @@ class CancellationToken:
             listeners = list(self._listeners)
         for listener in listeners:
             listener()
+
+
+@contextmanager
+def following(token: CancellationToken | None) -> Iterator[CancellationToken]:
+    """A token that says what `token` says while the block runs, and may be told more without `token` being told.
+
+    >>> token = CancellationToken()
+    >>> with following(token) as own:
+    ...     own.pause()
+    >>> token.state, own.state
+    (<TokenState.RUNNING: 'running'>, <TokenState.PAUSED: 'paused'>)
+    """
+    own = CancellationToken()
+    if token is None:
+        yield own
+        return
+
+    def follow() -> None:
+        match token.state:
+            case TokenState.CANCELLED:
+                own.cancel()
+            case TokenState.PAUSED:
+                own.pause()
+
+    with token.listening(follow):
+        follow()
+        yield own

@@ -7,7 +7,7 @@ A prompt is a conversation of one message; `Request.of` accepts all three forms.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import msgspec
@@ -17,8 +17,9 @@ from gestura.errors import ConfigError, ErrorKind
 from gestura.messages import Message, assistant, user
 from gestura.parts import Part, TextPart, ThinkingPart
 from gestura.request_options import Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
-from gestura.response_formats import response_format
-from gestura.tools import as_tools
+
+if TYPE_CHECKING:
+    from gestura.tools import ToolSource
 
 __all__ = ["Prompt", "Request", "ResponseShape", "continuation"]
 
@@ -40,8 +41,20 @@ def _system(value: str | Sequence[TextPart] | None) -> tuple[TextPart, ...]:
     return (TextPart(value),) if isinstance(value, str) else tuple(value)
 
 
+def _tools(source: ToolSource) -> tuple[Tool, ...]:
+    if isinstance(source, tuple) and all(isinstance(each, Tool) for each in source):
+        return source
+    from gestura.tools import as_tools  # here, with all that reads types and schemas: few requests need it
+
+    return as_tools(source)
+
+
 def _response_format(shape: ResponseShape | None) -> ResponseFormat | None:
-    return shape if shape is None or isinstance(shape, ResponseFormat) else response_format(shape)
+    if shape is None or isinstance(shape, ResponseFormat):
+        return shape
+    from gestura.response_formats import response_format  # as above
+
+    return response_format(shape)
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +78,7 @@ class Request:
 
     messages: tuple[Message, ...] = attrs.field(converter=_messages)
     system: tuple[TextPart, ...] = attrs.field(default=(), converter=_system)
-    tools: tuple[Tool, ...] = attrs.field(default=(), converter=as_tools)
+    tools: tuple[Tool, ...] = attrs.field(default=(), converter=_tools)
     tool_choice: ToolChoice | None = None
     sampling: Sampling = attrs.field(factory=Sampling)
     reasoning: Reasoning | None = None

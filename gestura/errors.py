@@ -75,6 +75,9 @@ class ErrorKind(enum.Enum):
     LIMIT = "limit"
     """The provider sent more than a limit of ours admits, or an agent's turn went on for longer than one does."""
 
+    RELAY = "relay"
+    """The stream is published (`gestura.relay`), and was lost on the way: its log, or its publisher."""
+
     INTERNAL = "internal"
     """A bug in gestura, or in a stage a user brought."""
 

@@ -1,11 +1,11 @@
 """Spans and metrics of streams for OpenTelemetry, by its semantic conventions for generative AI.
 
 `open_client(observer=OpenTelemetry())` is all; it needs the extra `gestura[opentelemetry]`. Names are those of the
-conventions (opentelemetry.io/docs/specs/semconv/gen-ai), which are in development and may change; what they have no
-name for begins with `gestura.`. Neither prompts nor answers are told.
+conventions for client inference, version 0.1 (github.com/open-telemetry/semantic-conventions-genai), which are in
+development and may change; what they have no name for begins with `gestura.`. Neither prompts nor answers are told.
 
-One span for each stream, with an event for each retry; metrics for its duration, the time to its first chunk of
-content, its tokens and what it dropped.
+One span for each stream, with an event for each retry; metrics for its duration, the times to its first chunk of
+content and from one to the next, its tokens, its retries and what it dropped.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from gestura.chunks import (
     StreamChunk,
     Text,
     Thinking,
+    ToolCallArgs,
     ToolCallStart,
 )
 from gestura.observing import Asked
@@ -56,7 +57,20 @@ DURATION_BUCKETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56,
 
 TOKEN_BUCKETS: Final = tuple(4**exponent for exponent in range(14))
 
-CONTENT: Final = (Text, Thinking, Refusal, ToolCallStart)
+TOKENS_OF_STREAM: Final = {"input_tokens": "Input tokens", "output_tokens": "Output tokens"}
+
+TOKENS: Final = {
+    **TOKENS_OF_STREAM,
+    "cache_read.input_tokens": "Input tokens that were read from a cache",
+    "cache_write.input_tokens": "Input tokens that were written to a cache",
+    "reasoning.output_tokens": "Output tokens of reasoning",
+}
+"""What is counted, by the last part of its name: the metric's and that of the span's attribute. The others are parts of
+the first two."""
+
+PORTS: Final = {"http": 80, "https": 443}
+
+CONTENT: Final = (Text, Thinking, Refusal, ToolCallStart, ToolCallArgs)
 
 
 class OpenTelemetry:
@@ -78,24 +92,31 @@ class OpenTelemetry:
         meter = metrics.get_meter("gestura", meter_provider=meter_provider)
         self.tracer = trace.get_tracer("gestura", tracer_provider=tracer_provider)
         self.clock = clock
-        self.duration = meter.create_histogram(
-            "gen_ai.client.operation.duration",
-            unit="s",
-            description="GenAI operation duration.",
-            explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
-        )
-        self.first_chunk = meter.create_histogram(
-            "gen_ai.client.operation.time_to_first_chunk",
-            unit="s",
-            description="Time to receive the first chunk of content.",
-            explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
-        )
-        self.tokens = meter.create_histogram(
-            "gen_ai.client.token.usage",
-            unit="{token}",
-            description="Number of input and output tokens used.",
-            explicit_bucket_boundaries_advisory=TOKEN_BUCKETS,
-        )
+
+        def seconds(name: str, description: str) -> metrics.Histogram:
+            return meter.create_histogram(
+                f"gen_ai.client.inference.{name}",
+                unit="s",
+                description=description,
+                explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
+            )
+
+        self.duration = seconds("duration", "From the request to the ending.")
+        self.first_chunk = seconds("time_to_first_chunk", "From the request to the first chunk of content.")
+        self.next_chunk = seconds("time_per_output_chunk", "From one chunk of content to the next.")
+        self.tokens_of_stream = {
+            kind: meter.create_histogram(
+                f"gen_ai.client.inference.operation.{kind}",
+                unit="{token}",
+                description=f"{words} of one stream.",
+                explicit_bucket_boundaries_advisory=TOKEN_BUCKETS,
+            )
+            for kind, words in TOKENS_OF_STREAM.items()
+        }
+        self.tokens = {
+            kind: meter.create_counter(f"gen_ai.client.inference.usage.{kind}", unit="{token}", description=f"{words}.")
+            for kind, words in TOKENS.items()
+        }
         self.retries = meter.create_counter("gestura.retries", unit="{retry}", description="Requests made again.")
         self.drops = meter.create_counter("gestura.dropped_chunks", unit="{chunk}", description="Chunks given up.")
 
@@ -110,7 +131,7 @@ class _StreamSpan:
     def __init__(self, telemetry: OpenTelemetry, asked: Asked) -> None:
         self._telemetry = telemetry
         self._began = telemetry.clock()
-        self._has_content = False
+        self._last_content: float | None = None
         self._common = _common_attributes(asked)
         model = self._common.get("gen_ai.request.model", "")
         self._span = telemetry.tracer.start_span(
@@ -118,10 +139,15 @@ class _StreamSpan:
         )
 
     def chunk(self, chunk: StreamChunk) -> None:
-        """Note the first content, and each retry."""
-        if not self._has_content and isinstance(chunk, CONTENT):
-            self._has_content = True
-            self._telemetry.first_chunk.record(self._telemetry.clock() - self._began, self._common)
+        """Note each content's time, and each retry."""
+        if isinstance(chunk, CONTENT):
+            now = self._telemetry.clock()
+            if self._last_content is None:
+                self._telemetry.first_chunk.record(now - self._began, self._common)
+                self._span.set_attribute("gen_ai.response.time_to_first_chunk", now - self._began)
+            else:
+                self._telemetry.next_chunk.record(now - self._last_content, self._common)
+            self._last_content = now
         elif isinstance(chunk, RetryAttempt):
             self._telemetry.retries.add(1, self._common)
             self._span.add_event(
@@ -153,6 +179,7 @@ class _StreamSpan:
             case None:
                 self._span.set_attribute("gestura.ending", "left")
         if "error.type" in told:
+            self._span.set_attribute("gen_ai.response.finish_reasons", ["error"])
             self._span.set_attribute("error.type", told["error.type"])
         self._tell_usage(getattr(ending, "usage", None), told)
         self._span.set_attribute("gestura.attempts", statistics.attempts)
@@ -166,15 +193,18 @@ class _StreamSpan:
             return
         parts = usage.parts()
         counts = {
-            "input": None if usage.input_tokens is None else parts.read,
-            "output": None if usage.output_tokens is None else parts.output,
+            "input_tokens": None if usage.input_tokens is None else parts.read,
+            "output_tokens": None if usage.output_tokens is None else parts.output,
+            "cache_read.input_tokens": usage.cached_input_tokens,
+            "cache_write.input_tokens": usage.cache_write_tokens,
+            "reasoning.output_tokens": usage.reasoning_tokens,
         }
         for kind, count in counts.items():
             if count is not None:
-                self._span.set_attribute(f"gen_ai.usage.{kind}_tokens", count)
-                self._telemetry.tokens.record(count, {**told, "gen_ai.token.type": kind})
-        if usage.cached_input_tokens is not None:
-            self._span.set_attribute("gen_ai.usage.cache_read.input_tokens", usage.cached_input_tokens)
+                self._span.set_attribute(f"gen_ai.usage.{kind}", count)
+                self._telemetry.tokens[kind].add(count, told)
+                if kind in self._telemetry.tokens_of_stream:
+                    self._telemetry.tokens_of_stream[kind].record(count, told)
 
 
 def _common_attributes(asked: Asked) -> dict[str, AttributeValue]:
@@ -185,19 +215,21 @@ def _common_attributes(asked: Asked) -> dict[str, AttributeValue]:
             attributes["gen_ai.provider.name"] = PROVIDER_NAMES.get(settings.kind, asked.provider)
         elif (parts := urlsplit(settings.base_url)).hostname:
             attributes["server.address"] = parts.hostname
-            if parts.port is not None:
-                attributes["server.port"] = parts.port
+            if port := parts.port or PORTS.get(parts.scheme):
+                attributes["server.port"] = port
     return attributes
 
 
 def _request_attributes(asked: Asked) -> dict[str, AttributeValue]:
-    sampling = asked.request.sampling
+    sampling, reasoning = asked.request.sampling, asked.request.reasoning
     optional = {
         "gen_ai.request.max_tokens": sampling.max_output_tokens,
         "gen_ai.request.temperature": sampling.temperature,
         "gen_ai.request.top_p": sampling.top_p,
         "gen_ai.request.seed": sampling.seed,
         "gen_ai.request.stop_sequences": list(sampling.stop) or None,
+        "gen_ai.request.stream": True,
+        "gen_ai.request.reasoning.level": reasoning if isinstance(reasoning, str) else None,
         "gen_ai.output.type": "json" if asked.request.response_format is not None else "text",
     }
     return {name: value for name, value in optional.items() if value is not None}

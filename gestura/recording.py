@@ -1,53 +1,45 @@
 """Recordings: what passed over the wire in one stream, with its timing, as a file of JSON lines. A bug report.
 
-The first line names the format; each other one is an event with `at`, seconds from the beginning of the stream, and
-`exchange`, which request it belongs to (retries, fallbacks and hedges make several):
+The first line names the format; each other one is an event with `at`, seconds from the beginning, and `exchange`, which
+request it belongs to (retries, fallbacks and hedges make several):
 
     {"recording": 1, "gestura": "0.1.0"}
+    {"at": 0.0, "event": "stream", "config": {"primary": "openai", "providers": {…}, …}}
     {"at": 0.0, "exchange": 0, "event": "request", "method": "POST", "url": "…", "headers": {…}, "body": "…"}
     {"at": 0.031, "exchange": 0, "event": "connected"}
     {"at": 0.402, "exchange": 0, "event": "response", "status": 200, "headers": {…}}
     {"at": 0.403, "exchange": 0, "event": "read", "asked": 0.402, "text": "data: …"}
     {"at": 1.2, "exchange": 0, "event": "end"}
+    {"at": 1.201, "event": "ending", "type": "done"}
     {"at": 1.201, "event": "statistics", "attempts": 1, "dropped": {}, …}
 
-`asked` is when the engine wanted the bytes: what passed since the read before is time in which it wanted none. Bytes
-that are no UTF-8 stand as `base64`. An exchange ends with `end`, `error` (with its words) or `closed` (gestura left).
+A stream begins with `stream`, which has all of the configuration that it went by, and ends with `ending` (of no type,
+where the user left before) and `statistics`; an agent's turn is several of them. `asked` is when the engine wanted the
+bytes: what passed since the read before is time in which it wanted none. Bytes that are no UTF-8 stand as `base64`. An
+exchange ends with `end`, `error` (with its words) or `closed` (gestura left).
 
-Secrets stay out: of headers only those known to hold none are kept with their values, and the keys and headers of the
-configuration are replaced wherever they turn up, in what a server repeats, too.
+No secret is in it: `gestura.recorder` keeps them out.
 """
 
 from __future__ import annotations
 
 import base64
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TextIO
+from typing import Any, Final
 
 import attrs
+import cattrs
 
+from gestura.chunk_json import converter
+from gestura.config import StreamingConfig
 from gestura.errors import ConfigError
-from gestura.transport import HttpRequest
 
-__all__ = ["Event", "Recorder", "Recording", "read_recording"]
+__all__ = ["Event", "RecordedStream", "Recording", "is_recording", "parse_recording", "read_recording"]
 
 FORMAT: Final = 1
-
-OPEN_HEADERS: Final = frozenset(
-    {
-        *("accept", "anthropic-version", "cache-control", "content-encoding", "content-length", "content-type", "date"),
-        *("retry-after", "retry-after-ms", "server", "transfer-encoding", "x-request-id", "request-id"),
-    }
-)
-"""Headers that hold no secret; of others the name is kept."""
-
-HIDDEN: Final = "[hidden]"
-
-SHORTEST_SECRET: Final = 8
-"""Characters. What is shorter keeps no secret, and stands in many an innocent word."""
 
 
 @attrs.frozen
@@ -57,7 +49,8 @@ class Event:
     Args:
         at: seconds from the beginning of the stream.
         exchange: which request, from 0; `None` for what belongs to the stream.
-        name: `request`, `connected`, `response`, `read`, `end`, `error`, `closed` or `statistics`.
+        name: `request`, `connected`, `response`, `read`, `end`, `error` or `closed` of a request; `stream`, `ending` or
+            `statistics` of a stream.
         fields: what else the line says; `data`, bytes, for a `read`.
     """
 
@@ -65,156 +58,6 @@ class Event:
     exchange: int | None
     name: str
     fields: Mapping[str, Any]
-
-
-class SecretHider:
-    """Replaces secrets in bytes that come in pieces, and holds back what may be the beginning of one.
-
-    >>> hider = SecretHider([b"sk-123456"])
-    >>> hider.feed(b"your key sk-12"), hider.feed(b"3456 is wrong"), hider.close()
-    (b'your key ', b'[hidden] is wrong', b'')
-    """
-
-    def __init__(self, secrets: Iterable[bytes]) -> None:
-        self._secrets = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-        self._held = b""
-
-    def feed(self, data: bytes) -> bytes:
-        data = self._held + data
-        for secret in self._secrets:
-            data = data.replace(secret, HIDDEN.encode())
-        keep = max((_overlap(data, secret) for secret in self._secrets), default=0)
-        self._held = data[len(data) - keep :]
-        return data[: len(data) - keep]
-
-    def close(self) -> bytes:
-        held, self._held = self._held, b""
-        return held
-
-
-def _overlap(data: bytes, secret: bytes) -> int:
-    """How many bytes at the end of `data` may be the beginning of `secret`."""
-    longest = min(len(data), len(secret) - 1)
-    return next((size for size in range(longest, 0, -1) if data.endswith(secret[:size])), 0)
-
-
-class Recorder:
-    """Writes one recording. Closed with its `with` block.
-
-    Args:
-        path: the file; one that is there is written over.
-        secrets: what must not be in it.
-        clock: seconds, from anywhere.
-        version: gestura's.
-
-    Raises:
-        OSError: the file can't be written.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        secrets: Iterable[str],
-        clock: Callable[[], float],
-        version: str,
-    ) -> None:
-        self._secrets = [secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET]
-        self._clock = clock
-        self._began = clock()
-        self._exchanges = 0
-        self._file: TextIO = path.open("w", encoding="utf-8")
-        path.chmod(0o600)  # prompts and answers are nobody else's
-        self._put({"recording": FORMAT, "gestura": version})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-    def begin(self, request: HttpRequest) -> ExchangeRecorder:
-        """A request is made."""
-        exchange = ExchangeRecorder(self, self._exchanges, SecretHider(self._secrets))
-        self._exchanges += 1
-        exchange.note(
-            "request",
-            method=request.method,
-            url=request.url,
-            headers=_open_headers(request.headers),
-            body=request.body.decode("utf-8", "replace"),
-        )
-        return exchange
-
-    def note(self, event: str, exchange: int | None = None, **fields: Any) -> None:
-        """Write an event of now."""
-        place = {} if exchange is None else {"exchange": exchange}
-        self._put({"at": self.now(), **place, "event": event, **self._hidden(fields)})
-
-    def now(self) -> float:
-        """Seconds from the beginning of the recording."""
-        return round(self._clock() - self._began, 6)
-
-    def _put(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
-
-    def _hidden(self, value: Any) -> Any:
-        """`value` without secrets in its strings."""
-        if isinstance(value, dict):
-            return {key: self._hidden(inner) for key, inner in value.items()}
-        if not isinstance(value, str):
-            return value
-        hider = SecretHider(self._secrets)
-        return (hider.feed(value.encode("utf-8", "replace")) + hider.close()).decode()
-
-
-@attrs.define
-class ExchangeRecorder:
-    """Writes what becomes of one request."""
-
-    _recorder: Recorder
-    _number: int
-    _hider: SecretHider
-    _ended: bool = attrs.field(default=False, init=False)
-
-    def note(self, event: str, **fields: Any) -> None:
-        """Write an event of now."""
-        self._recorder.note(event, self._number, **fields)
-
-    def respond(self, status: int, headers: Mapping[str, str]) -> None:
-        """The head of the response is there."""
-        self.note("response", status=status, headers=_open_headers(headers))
-
-    def asked(self) -> float:
-        """The engine wants bytes: when."""
-        return self._recorder.now()
-
-    def read(self, data: bytes, asked: float) -> None:
-        """Bytes of the body came, which were wanted at `asked`."""
-        if data := self._hider.feed(data):
-            self.note("read", asked=asked, **_as_json(data))
-
-    def end(self, event: str, **fields: Any) -> None:
-        """Nothing more comes: `end`, `error` or `closed`. Of several the first counts."""
-        if self._ended:
-            return
-        self._ended = True
-        if data := self._hider.close():
-            self.note("read", asked=self._recorder.now(), **_as_json(data))
-        self.note(event, **fields)
-
-
-def _as_json(data: bytes) -> dict[str, str]:
-    try:
-        return {"text": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode("ascii")}
-
-
-def _open_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value if name.lower() in OPEN_HEADERS else HIDDEN for name, value in headers.items()}
 
 
 @attrs.frozen
@@ -231,8 +74,50 @@ class Recording:
 
     def exchanges(self) -> list[list[Event]]:
         """The events of each request."""
-        numbers = sorted({event.exchange for event in self.events if event.exchange is not None})
-        return [[event for event in self.events if event.exchange == number] for number in numbers]
+        exchanges: dict[int, list[Event]] = {}
+        for event in self.events:
+            if event.exchange is not None:
+                exchanges.setdefault(event.exchange, []).append(event)
+        return [exchanges[number] for number in sorted(exchanges)]
+
+    def streams(self) -> list[RecordedStream]:
+        """The streams, one after the other: one, or those of an agent's turn.
+
+        Raises:
+            ConfigError: the configuration of one is none.
+        """
+        starts = [place for place, event in enumerate(self.events) if event.name == "stream"]
+        return [
+            _stream(Recording(self.events[start:end], self.version))
+            for start, end in itertools.pairwise([*starts, len(self.events)])
+        ]
+
+
+@attrs.frozen
+class RecordedStream:
+    """One stream of a recording.
+
+    Args:
+        config: what it went by, without keys and headers.
+        recording: its events.
+        ending: the tag of its ending, such as `done`; `None` where the user left before.
+        seconds: how long it took.
+    """
+
+    config: StreamingConfig
+    recording: Recording
+    ending: str | None
+    seconds: float
+
+
+def _stream(recording: Recording) -> RecordedStream:
+    first = recording.events[0]
+    try:
+        config = converter().structure(first.fields["config"], StreamingConfig)
+    except (KeyError, ConfigError, cattrs.BaseValidationError) as error:
+        raise ConfigError(f"the recording's configuration can't be read: {error}") from error
+    ended = next((event for event in recording.events if event.name == "ending"), recording.events[-1])
+    return RecordedStream(config, recording, ended.fields.get("type"), ended.at - first.at)
 
 
 def is_recording(head: bytes) -> bool:
@@ -252,21 +137,31 @@ def read_recording(path: Path) -> Recording:
         OSError: it can't be read.
     """
     with path.open("rb") as file:
-        return _parsed(path, enumerate(file, 1))
+        return parse_recording(file, str(path))
 
 
-def _parsed(path: Path, lines: Iterator[tuple[int, bytes]]) -> Recording:
+def parse_recording(lines: Iterable[bytes], name: str) -> Recording:
+    """The recording in the lines of a file.
+
+    Args:
+        lines: all of them.
+        name: of the file, for errors.
+
+    Raises:
+        ConfigError: it is none; the message says the line.
+    """
     number = 1
+    numbered = enumerate(lines, 1)
     try:
-        head = json.loads(next(lines, (1, b"null"))[1])
+        head = json.loads(next(numbered, (1, b"null"))[1])
         if head["recording"] != FORMAT:
-            raise ConfigError(f"{path}: a recording of format {head['recording']!r}; this gestura reads {FORMAT}")
+            raise ConfigError(f"{name}: a recording of format {head['recording']!r}; this gestura reads {FORMAT}")
         events = []
-        for number, line in lines:  # noqa: B007  # the error tells it
+        for number, line in numbered:  # noqa: B007  # the error tells it
             events.append(_event(json.loads(line)))
         return Recording(events, str(head["gestura"]))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{path}:{number}: not a line of a recording: {error}") from error
+        raise ConfigError(f"{name}:{number}: not a line of a recording: {error}") from error
 
 
 def _event(line: dict[str, Any]) -> Event:

@@ -1,6 +1,10 @@
 """What all tests share: hypothesis profiles, and recorded provider traffic where it is at hand.
 
-`HYPOTHESIS_PROFILE=ci` runs each property on 1,000 examples; without it, on a few. Both are deterministic.
+Each property is run on 50 examples; with `HYPOTHESIS_PROFILE=more` on 200, with `HYPOTHESIS_PROFILE=thorough` on 1,000.
+All are deterministic.
+
+`--transport thread` and `--fused` run whatever does not choose for itself over that transport, and with all stages in
+one actor: the suite passes in any of the four ways.
 
 A test that asks for `recording` runs once for each recording of the wires it is marked with:
 
@@ -17,16 +21,19 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gestura.config import StreamingConfig, TransportName
+
 settings.register_profile(
     "default", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", settings.get_profile("default"), max_examples=1000)
+settings.register_profile("more", settings.get_profile("default"), max_examples=200)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # What a developer has configured for gestura is nothing to its tests.
@@ -73,10 +80,19 @@ def recordings() -> Callable[..., list[Recording]]:
     return load
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gestura's own suite")
+    group.addoption("--transport", choices=get_args(TransportName), help="the transport of those who name none")
+    group.addoption("--fused", action="store_true", help="one actor for all stages")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    defaults = StreamingConfig.__init__.__kwdefaults__
+    defaults["transport"] = config.getoption("--transport")
+    defaults["fused"] = config.getoption("--fused")
     config.addinivalue_line("markers", "recordings(*wires): run once for each recording of these wire formats")
 
 

@@ -19,6 +19,7 @@ fallback = ["groq", "openai"]
 after_output = "continue"
 hedge_after = 2
 transport = "thread"
+fused = true
 
 [anthropic]
 model = "claude-x"
@@ -54,6 +55,7 @@ def test_a_file_says_all_that_a_configuration_has(path: Path):
 
     assert ("anthropic", ("groq", "openai")) == (config.primary, config.fallback)
     assert (AfterOutput.CONTINUE, 2.0, "thread") == (config.after_output, config.hedge_after, config.transport)
+    assert config.fused
     assert (RetryPolicy(max_attempts=5), Timeouts(idle=60.0)) == (config.retry, config.timeouts)
     assert ProviderSettings(kind="anthropic", model="claude-x", api_key="in-the-file") == config.providers["anthropic"]
     assert config.providers["groq"] == ProviderSettings(
@@ -109,10 +111,10 @@ def test_the_file_is_in_the_users_directory_for_gestura():
     [
         ("openai.model", "OPENAI_MODEL"),
         ("openai.api_key", "OPENAI_API_KEY"),
-        ("anthropic.model", "{path}:8"),
+        ("anthropic.model", "{path}:9"),
         ("providers.groq.api_key", "GROQ_API_KEY"),
-        ("providers.groq.base_url", "{path}:17"),
-        ("retry.max_attempts", "{path}:22"),
+        ("providers.groq.base_url", "{path}:18"),
+        ("retry.max_attempts", "{path}:23"),
         ("retry.jitter", "default"),
         ("hedge_after", "{path}:4"),
         ("limits.max_frame_bytes", "default"),

@@ -24,7 +24,7 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("chat_dialect", "delivery", "environment", "errors", "limits", "strict_types", "toml_lines", "usage"),
+    ("chat_dialect", "delivery", "environment", "errors", "limits", "secrecy", "strict_types", "toml_lines", "usage"),
     ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing"),
     ("config_file", "messages", "request_options", "type_shapes"),
     ("json_schema", "structuring", "tool_schemas"),
@@ -35,8 +35,9 @@ LAYERS = (
     ("agent_options", "chunks"),
     ("chunk_json",),
     ("answer", "conversation_json", "stages", "transport"),
-    ("object_stream", "observing", "recording"),
-    ("opentelemetry", "providers", "transport.recording"),
+    ("object_stream", "observing", "publishing", "recording"),
+    ("opentelemetry", "providers", "recorder"),
+    ("transport.recording",),
     ("_actors",),
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),
@@ -44,6 +45,7 @@ LAYERS = (
     ("transport._aiohttp", "transport._aiohttp_thread"),
     ("_agent",),
     ("_client",),
+    ("relay",),
     ("gestura",),  # the public names, in `__init__`
     ("local", "simulator"),
     ("testing",),
@@ -66,6 +68,7 @@ ONLY_IN = {
         "_stream",
         "_client",
         "cli",
+        "relay",
     }
     | {"local", "simulator", "testing"},
     "asyncio": {
@@ -80,6 +83,7 @@ ONLY_IN = {
     "click": {"cli"},
     "prompt_toolkit": {"cli"},
     "rich": {"cli"},
+    "coredis": {"relay"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
     "opentelemetry": {"opentelemetry"},
@@ -167,12 +171,38 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 
 
 def test_importing_gestura_is_light() -> None:
-    """`import gestura` loads no command line, no simulator and no HTTP library."""
-    foreign = "aiohttp trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
-    rooms = ("cli", "local", "simulator", "testing", "transport._aiohttp")
+    """`import gestura` loads no command line, no simulator, no HTTP library, and nothing that few programs need."""
+    foreign = (
+        "aiohttp cattrs coredis trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+    )
+    rooms = (
+        *("_agent", "cli", "config_file", "local", "recorder", "relay", "simulator", "structuring", "testing", "tools"),
+        *("transport._aiohttp", "transport.recording"),
+    )
     heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}
     program = "import sys, gestura; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
 
     assert "gestura" in loaded
     assert set() == heavy & set(loaded)
+
+
+def test_every_public_name_is_there_when_it_is_asked_for() -> None:
+    """Those that come with their first use, too; and no others."""
+    for name in gestura.__all__:
+        assert getattr(gestura, name) is not None
+
+    assert set(gestura.__all__) <= set(dir(gestura))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = gestura.nonsense  # type: ignore[attr-defined]
+
+
+def test_a_type_checker_is_told_of_every_name_that_comes_later() -> None:
+    """What is imported for type checkers alone is what `gestura.__getattr__` finds, and where."""
+    tree = ast.parse(MODULES["gestura"].read_text(encoding="utf-8"))
+    [told] = [node for node in tree.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name)]
+    expected = {
+        alias.name: node.module for node in told.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+
+    assert expected == gestura._LATER

@@ -73,6 +73,7 @@ class Attempt:
         started: when the stream began, in Trio's time.
         counts: counts of the stream to keep.
         raw: show the provider's own events, too.
+        fused: run all stages in one actor.
         statistics: counts of this attempt's actors, in the order of the flow.
     """
 
@@ -88,6 +89,7 @@ class Attempt:
     started: float
     counts: Counts
     raw: bool = False
+    fused: bool = False
     statistics: list[ActorStatistics] = attrs.field(factory=list, init=False)
     _outcome: AttemptOutcome = attrs.field(init=False)
     _endpoint: str = attrs.field(init=False)
@@ -114,7 +116,9 @@ class Attempt:
                 send, receive = open_inbox(BATCHES_IN_FLIGHT)
                 self._count("HTTP reader")
                 nursery.start_soon(self._read_http, send)
-                actors = stage_actors(self.provider, self.limits, raw=self.raw)
+                actors = stage_actors(
+                    self.provider, self.limits, raw=self.raw, fused=self.fused, on_deltas=self._note_content
+                )
                 for place, actor in enumerate(actors, 1):
                     self._read_ahead.add(receive)
                     next_send: InboxSender[Any]
@@ -127,8 +131,6 @@ class Attempt:
                             receive,
                             next_send,
                             statistics=self._count(actor.name),
-                            # Before the assembler, which holds back the calls that wait for their turn.
-                            on_batch=self._note_content if actor is actors[-2] else None,
                             on_failure=partial(self._stage_failed, place),
                         )
                     )

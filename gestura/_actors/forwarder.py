@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Protocol
 
 import trio
@@ -17,7 +17,7 @@ from gestura.delivery import PATIENCE
 from gestura.errors import InternalError
 from gestura.stages.deltas import CONTROL_CLASSES, Control, Piece
 
-__all__ = ["OnWait", "Outlet", "Sink", "forward", "unheeded"]
+__all__ = ["OnWait", "Outlet", "Sink", "Way", "forward", "unheeded"]
 
 OnWait = Callable[[bool], None]
 
@@ -51,15 +51,31 @@ class Sink(Protocol):
         """Until no chunk waits for the user."""
 
 
+class Way(Protocol):
+    """The channel to the user, or one that leads elsewhere, too: what an outlet needs of `trio.MemorySendChannel`."""
+
+    def send_nowait(self, chunk: StreamChunk, /) -> None:
+        """Send, if there is room."""
+
+    async def send(self, chunk: StreamChunk, /) -> None:
+        """Wait for room, and send."""
+
+    def statistics(self) -> trio.MemoryChannelStatistics:
+        """How full it is."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
 class Outlet:
     """The user's end of a stream, as senders see it: waits for room, drops what may be dropped, keeps the order.
 
     Args:
-        channel: the user's channel.
+        channel: leads to the user.
         counts: what is dropped is counted here.
     """
 
-    def __init__(self, channel: trio.MemorySendChannel[StreamChunk], counts: Counts) -> None:
+    def __init__(self, channel: Way, counts: Counts) -> None:
         self._channel = channel
         self._counts = counts
         self._nursery: trio.Nursery | None = None
@@ -70,7 +86,7 @@ class Outlet:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """While the block runs, announcements may be made; after it all are delivered, and nothing more comes."""
-        with self._channel, bare_errors():
+        with closing(self._channel), bare_errors():
             async with trio.open_nursery() as self._nursery:
                 yield
 

@@ -6,7 +6,7 @@ read already goes its way, so an interrupted stream loses nothing it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import trio
@@ -24,6 +24,14 @@ class Interrupt:
         self._scopes: list[trio.CancelScope] = []
 
     @property
+    def token(self) -> CancellationToken:
+        """The token; one is made where the user gave none."""
+        if self._token is None:
+            self._token = CancellationToken()
+            self._token.listen(self._waker())
+        return self._token
+
+    @property
     def state(self) -> TokenState:
         """What the token says now."""
         return self._token.state if self._token else TokenState.RUNNING
@@ -38,14 +46,17 @@ class Interrupt:
         if self._token is None:
             yield
             return
+        with self._token.listening(self._waker()):
+            yield
+
+    def _waker(self) -> Callable[[], None]:
         entry = trio.lowlevel.current_trio_token()
 
         def wake() -> None:
             with suppress(trio.RunFinishedError):  # the stream has ended with its `trio.run`
                 entry.run_sync_soon(self._cancel_scopes, idempotent=True)
 
-        with self._token.listening(wake):
-            yield
+        return wake
 
     @contextmanager
     def scope(self) -> Iterator[trio.CancelScope]:

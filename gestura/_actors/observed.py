@@ -6,9 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import trio
-
-from gestura._actors.forwarder import Outlet
+from gestura._actors.forwarder import Outlet, Way
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura.chunks import StreamChunk
@@ -22,7 +20,7 @@ _log = logging.getLogger("gestura.observer")
 class ObservedOutlet(Outlet):
     """An outlet that somebody watches."""
 
-    def __init__(self, channel: trio.MemorySendChannel[StreamChunk], counts: Counts) -> None:
+    def __init__(self, channel: Way, counts: Counts) -> None:
         super().__init__(channel, counts)
         self.observation: Observation | None = None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -14,34 +13,61 @@ import trio
 from gestura._actors.redaction import secrets_of
 from gestura._actors.statistics import StreamStatistics
 from gestura._actors.supervisor import Supervisor
-from gestura.recording import Recorder
-from gestura.transport.recording import RecordingTransport
+from gestura.config import ProviderSettings
 
-__all__ = ["recorded"]
+if TYPE_CHECKING:
+    from gestura.recorder import Recorder
+
+__all__ = ["open_recorder", "recorded"]
 
 
 @contextmanager
-def recorded(supervisor: Supervisor, path: str | Path | None) -> Iterator[None]:
-    """Record what the stream does, its statistics last; without a path, nothing is done.
+def open_recorder(
+    record: str | Path | Recorder | None, providers: Iterable[ProviderSettings]
+) -> Iterator[Recorder | None]:
+    """What writes to the file called `record`, for the length of a block; a recorder that is open stays so.
 
     Raises:
         OSError: the file can't be written.
     """
-    if path is None:
+    if record is None:
+        yield None
+        return
+    # Here, for hardly a stream is recorded.
+    from importlib.metadata import version
+
+    from gestura.recorder import Recorder
+
+    if isinstance(record, Recorder):
+        yield record
+        return
+    with Recorder(
+        Path(record), secrets=secrets_of(providers), clock=trio.current_time, version=version("gestura")
+    ) as recorder:
+        yield recorder
+
+
+@contextmanager
+def recorded(supervisor: Supervisor, recorder: Recorder | None) -> Iterator[None]:
+    """Record what the stream does, its statistics last; without a recorder, nothing is done."""
+    if recorder is None:
         yield
         return
-    recorder = Recorder(
-        Path(path),
-        secrets=secrets_of(supervisor.config.providers.values()),
-        clock=trio.current_time,
-        version=version("gestura"),
+    from gestura.chunk_json import to_json  # as above
+    from gestura.transport.recording import RecordingTransport
+
+    asked = {name: settings for name, settings in supervisor.config.providers.items() if name in supervisor.names}
+    primary, *others = supervisor.names
+    recorder.begin_stream(
+        attrs.evolve(supervisor.config, primary=primary, fallback=tuple(others), providers=asked, transport=None)
     )
-    with recorder:
-        supervisor.transport = RecordingTransport(supervisor.transport, recorder)
-        try:
-            yield
-        finally:
-            recorder.note("statistics", **_as_json(supervisor.statistics()))
+    supervisor.transport = RecordingTransport(supervisor.transport, recorder)
+    try:
+        yield
+    finally:
+        ending = supervisor.ending
+        recorder.note("ending", **({} if ending is None else {"type": to_json(ending)["type"]}))
+        recorder.note("statistics", **_as_json(supervisor.statistics()))
 
 
 def _as_json(statistics: StreamStatistics) -> dict[str, Any]:

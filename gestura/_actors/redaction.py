@@ -20,7 +20,7 @@ import attrs
 
 from gestura.config import ProviderSettings
 from gestura.errors import Fault
-from gestura.recording import HIDDEN, SHORTEST_SECRET
+from gestura.secrecy import HIDDEN, SHORTEST_SECRET
 
 __all__ = ["log_bug", "redact", "redact_fault", "redactor_of_events", "secrets_of"]
 

@@ -22,7 +22,6 @@ async def run_stage(
     send: InboxSender[Sequence[Any]],
     *,
     statistics: ActorStatistics,
-    on_batch: Callable[[Sequence[Any]], None] | None,
     on_failure: Callable[[ProtocolError | InternalError, bool], None],
 ) -> None:
     """Feed `stage` what arrives, send what it makes, and close it when the input ends.
@@ -35,7 +34,6 @@ async def run_stage(
         receive: its inbox. This actor owns it, and `send`, and closes both.
         send: the next actor's inbox.
         statistics: counts to keep.
-        on_batch: called with each batch before it is sent.
         on_failure: called with what went wrong (the provider's fault, or a bug in the stage) and whether it did so only
             once the input had ended.
     """
@@ -45,8 +43,6 @@ async def run_stage(
         statistics.batches += 1
         if made:
             statistics.items += len(made)
-            if on_batch is not None:
-                on_batch(made)
         return made
 
     def take(batch: Sequence[Any]) -> None:

@@ -194,6 +194,7 @@ class Supervisor:
             started=self._started,
             counts=self.counts,
             raw=self.raw,
+            fused=self.config.fused,
         )
 
     def _interrupted(self, run: ProviderRun) -> Ending:

@@ -1,8 +1,11 @@
-"""The actors of an attempt, as data: which stages, in which order, under which names."""
+"""The actors of an attempt, as data: which stages, in which order, under which names.
+
+Each stage has an actor, or all together have one, as the configuration says: the stages are the same, and the chunks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -16,12 +19,22 @@ from gestura.stages.raw import RawEvents
 from gestura.stages.think_tags import ThinkTagParser
 from gestura.stages.tool_calls import ToolCallAssembler
 
-__all__ = ["LINE_SPLITTER", "THINK_TAG_PARSER", "TOOL_CALL_ASSEMBLER", "WIRE_DECODER", "StageActor", "stage_actors"]
+__all__ = [
+    "LINE_SPLITTER",
+    "PIPELINE",
+    "THINK_TAG_PARSER",
+    "TOOL_CALL_ASSEMBLER",
+    "WIRE_DECODER",
+    "StageActor",
+    "stage_actors",
+]
 
 LINE_SPLITTER = "line splitter"
 WIRE_DECODER = "wire decoder"
 THINK_TAG_PARSER = "think-tag parser"
 TOOL_CALL_ASSEMBLER = "tool-call assembler"
+PIPELINE = "pipeline"
+"""All of them, fused."""
 
 
 @attrs.frozen
@@ -32,13 +45,36 @@ class StageActor:
     stage: Stage[Any, Any]
 
 
-def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Sequence[StageActor]:
+class _Overheard:
+    """Hands deltas on as they are, and tells of each batch."""
+
+    def __init__(self, tell: Callable[[Sequence[Any]], None]) -> None:
+        self._tell = tell
+
+    def feed(self, batch: Sequence[Any]) -> Sequence[Any]:
+        self._tell(batch)
+        return batch
+
+    def close(self) -> Sequence[Any]:
+        return ()
+
+
+def stage_actors(
+    provider: Provider,
+    limits: Limits,
+    *,
+    raw: bool = False,
+    fused: bool = False,
+    on_deltas: Callable[[Sequence[Any]], None] | None = None,
+) -> Sequence[StageActor]:
     """New stages for one answer of `provider`, between the HTTP reader and the forwarder.
 
     Args:
         provider: what reads the answer.
         limits: how much to hold.
         raw: show the provider's own events beside what is made of them.
+        fused: one actor for all stages.
+        on_deltas: called with what the assembler is about to be given: it holds back calls that wait for their turn.
     """
     decoder: Stage[Any, Any] = provider.decoder()
     decoder = RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, TextJoiner())
@@ -49,5 +85,8 @@ def stage_actors(provider: Provider, limits: Limits, *, raw: bool = False) -> Se
     if tags := provider.think_tags:
         parser = ThinkTagParser(tags, starts_inside=provider.settings.starts_thinking)
         actors.append(StageActor(THINK_TAG_PARSER, parser))
-    actors.append(StageActor(TOOL_CALL_ASSEMBLER, ToolCallAssembler(limits)))
-    return actors
+    assembler: Stage[Any, Any] = ToolCallAssembler(limits)
+    if on_deltas is not None:
+        assembler = fuse(_Overheard(on_deltas), assembler)
+    actors.append(StageActor(TOOL_CALL_ASSEMBLER, assembler))
+    return [StageActor(PIPELINE, fuse(*(actor.stage for actor in actors)))] if fused else actors

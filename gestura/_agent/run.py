@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import attrs
 import trio
@@ -11,9 +12,10 @@ import trio
 from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.published import publishing, serve, way_of
 from gestura._actors.statistics import Counts
 from gestura._agent.calls import ToolRunner
-from gestura._agent.turn import AskModel, Turn
+from gestura._agent.turn import Turn
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, Transcript
@@ -22,6 +24,7 @@ from gestura.chunks import Done, Paused, StreamChunk
 from gestura.conversation import Prompt, Request, continuation
 from gestura.errors import ConfigError, ErrorKind
 from gestura.messages import Message
+from gestura.publishing import Publisher
 from gestura.request_options import Tool
 from gestura.tools import FunctionTool
 
@@ -31,8 +34,10 @@ __all__ = ["AgentRun", "open_run"]
 class AgentRun(ChunkStream):
     """The stream of an agent's turn: like any other, with the answers of the model and the work of tools in it."""
 
-    def __init__(self, receive: trio.MemoryReceiveChannel[StreamChunk], turn: Turn) -> None:
-        super().__init__(receive, turn)
+    def __init__(
+        self, receive: trio.MemoryReceiveChannel[StreamChunk], turn: Turn, *, stream_id: str | None = None
+    ) -> None:
+        super().__init__(receive, turn, stream_id=stream_id)
         self._turn = turn
 
     @property
@@ -66,7 +71,7 @@ class AgentRun(ChunkStream):
 async def open_run(
     prompt: Prompt | Paused,
     *,
-    ask: AskModel,
+    ask: Callable[..., AbstractAsyncContextManager[ChunkStream]],
     tools: Sequence[Tool],
     limits: RunLimits,
     confirm: Confirm | None,
@@ -74,36 +79,45 @@ async def open_run(
     token: CancellationToken | None,
     provider: str,
     model: str | None,
+    publish: Publisher | None,
+    stream_id: str | None,
 ) -> AsyncIterator[AgentRun]:
-    """A turn, for the length of the block. `ask` opens the stream of one answer; the rest is as in `Client.run`."""
+    """A turn, for the length of the block. `ask` opens the stream of one answer, and is given the token of the turn;
+    the rest is as in `Client.run`.
+    """
     request, paused_in = _taken_up(prompt)
     request = _with_tools(request, tools)
     functions = {tool.name: tool for tool in request.tools if isinstance(tool, FunctionTool)}
     if confirm is None and (unasked := [name for name, tool in functions.items() if tool.confirm]):
         raise ConfigError(f"tools: {unasked[0]!r} asks for confirmation; give confirm=", kind=ErrorKind.BAD_REQUEST)
-    send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
-    counts = Counts()
-    outlet = Outlet(send, counts)
-    turn = Turn(
-        request=request,
-        ask=ask,
-        runner=ToolRunner(functions, limits, confirm, outlet),
-        users_own=frozenset(tool.name for tool in request.tools) - set(functions),
-        limits=limits,
-        compact=compact,
-        outlet=outlet,
-        interrupt=Interrupt(token),
-        counts=counts,
-        paused_in=paused_in,
-        provider=provider,
-        model=model,
-    )
-    with bare_errors():
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(turn.serve)
-            with receive:
-                yield AgentRun(receive, turn)
-            nursery.cancel_scope.cancel()
+    async with publishing(
+        publish, stream_id, request=request, provider=provider, model=model, token=token
+    ) as publication:
+        token = publication.token if publication else token or CancellationToken()
+        send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
+        way = way_of(send, publication)
+        counts = Counts()
+        outlet = Outlet(way, counts)
+        turn = Turn(
+            request=request,
+            ask=partial(ask, token=token),
+            runner=ToolRunner(functions, limits, confirm, outlet),
+            users_own=frozenset(tool.name for tool in request.tools) - set(functions),
+            limits=limits,
+            compact=compact,
+            outlet=outlet,
+            interrupt=Interrupt(token),
+            counts=counts,
+            paused_in=paused_in,
+            provider=provider,
+            model=model,
+        )
+        with bare_errors():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve, turn, way)
+                with receive:
+                    yield AgentRun(receive, turn, stream_id=publication.stream_id if publication else None)
+                nursery.cancel_scope.cancel()
 
 
 def _taken_up(prompt: Prompt | Paused) -> tuple[Request, Paused | None]:

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, chat, configuration, demo, inspect, providers, replay, simulate
+from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, simulate
+from gestura.cli.help import EXIT_CODES, examples
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
@@ -42,7 +43,18 @@ class _Commands(click.Group):
             raise click.UsageError(visible_line(str(error)), context) from error
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        ('gestura ask "Why is the sky blue?"', "ask the provider that the environment configures"),
+        ("gestura providers", "see which that is"),
+        ("gestura demo", "see what streams do, without a key"),
+        ("gestura COMMAND --help", "more examples"),
+    )
+    + "\n\n"
+    + EXIT_CODES,
+)
 @click.version_option(package_name="gestura")
 def main() -> None:
     """One typed stream of chunks from any language-model provider."""
@@ -51,6 +63,7 @@ def main() -> None:
 _COMMANDS = (
     ask.ask,
     chat.chat,
+    completions.completions,
     configuration.config,
     demo.demo,
     inspect.inspect,

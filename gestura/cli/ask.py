@@ -12,11 +12,19 @@ import click
 from gestura._client import open_client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Cancelled, Done, Ending
-from gestura.cli.configuration import config_option
+from gestura.cli.help import examples
 from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
-from gestura.cli.showing import show
-from gestura.cli.streams import columns_of, is_styled
-from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
+from gestura.cli.options import (
+    chunks_as_json,
+    config_option,
+    model_option,
+    plain_option,
+    provider_option,
+    record_option,
+)
+from gestura.cli.showing import show, view_of_output
+from gestura.cli.streams import columns_of
+from gestura.cli.views import Transcript, View
 from gestura.cli.waiting import open_waiting_line
 from gestura.cli.whom import open_configuration
 from gestura.cli.word_wrap import wrapped
@@ -27,19 +35,23 @@ from gestura.messages import user
 __all__ = ["ask"]
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ('gestura ask "Why is the sky blue?"', "the provider that is configured"),
+        ("gestura ask --provider local Hi", "a small model on this machine, without a key"),
+        ('git diff | gestura ask "Write a commit message." > message.txt', "in a pipe: the answer and nothing else"),
+        ("gestura ask --json Hi | jq -r 'select(.type == \"text\").text'", "for programs"),
+        ("gestura ask --record it.jsonl Hi && gestura inspect it.jsonl", "what passes over the wire, as a page"),
+    )
+)
 @click.argument("prompt", nargs=-1)
-@click.option("--provider", metavar="NAME", help="Which provider to ask; `local` starts a small model on this machine.")
-@click.option("--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told.")
+@provider_option
+@model_option
 @click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
 @config_option
-@click.option(
-    "--record",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write what passes over the wire to this file, without secrets.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one tagged JSON chunk per line, the ending last.")
+@record_option
+@plain_option
+@chunks_as_json
 @click.pass_context
 def ask(
     context: click.Context,
@@ -49,6 +61,7 @@ def ask(
     system: str | None,
     config_path: Path | None,
     record: Path | None,
+    plain: bool,
     as_json: bool,
 ) -> None:
     """Ask a model, and show the answer as it comes.
@@ -56,8 +69,7 @@ def ask(
     What is piped in is appended to PROMPT. Where the output is not a terminal, it is the answer's text alone.
     """
     request = Request(messages=(user(_whole_prompt(prompt)),), system=system)
-    transcript = Transcript(styled=is_styled(sys.stdout), columns=columns_of(sys.stdout))
-    view: View = JsonLines() if as_json else transcript if sys.stdout.isatty() else AnswerOnly()
+    view = view_of_output(plain=plain, as_json=as_json)
     token = CancellationToken()
     ending = run_until_interrupted(partial(_ask, request, provider, model, config_path, record, view, token), token)
     if isinstance(ending, Cancelled):
@@ -65,8 +77,8 @@ def ask(
     if not isinstance(ending, Done):
         click.echo(wrapped(f"gestura: {describe(ending)}", columns_of(sys.stderr)), err=True)
         context.exit(1)
-    if view is transcript:
-        click.echo(transcript.end(ending), nl=False)
+    if isinstance(view, Transcript):
+        click.echo(view.end(ending), nl=False)
 
 
 def _whole_prompt(words: Sequence[str]) -> str:

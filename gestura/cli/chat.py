@@ -4,31 +4,52 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
 import click
 import trio
 
+from gestura._actors.recorded import open_recorder
 from gestura._client import open_client
 from gestura.cli.chat_loop import Chat
 from gestura.cli.chat_session import Session
-from gestura.cli.configuration import config_option
+from gestura.cli.help import examples
 from gestura.cli.line_input import LineInput, PipedLines
+from gestura.cli.options import (
+    chunks_as_json,
+    config_option,
+    model_option,
+    plain_option,
+    provider_option,
+    record_option,
+)
+from gestura.cli.showing import view_of_output
 from gestura.cli.tool_files import load_tools
 from gestura.cli.whom import open_configuration
 
 __all__ = ["chat"]
 
 
-@click.command()
-@click.option("--provider", metavar="NAME", help="Which provider to ask; `local` starts a small model on this machine.")
-@click.option("--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told.")
+@click.command(
+    epilog=examples(
+        ("gestura chat", "with the provider that is configured"),
+        ("gestura chat --provider local", "with a small model on this machine"),
+        ("gestura chat --tools weather.py", "with tools of yours, each of which asks before it runs"),
+        ("gestura chat < questions.txt > answers.txt", "line by line"),
+    )
+)
+@provider_option
+@model_option
 @click.option("--system", metavar="TEXT", help="Instructions that stand above the conversation.")
 @click.option(
     "--tools", multiple=True, metavar="FILE", help="A Python file or module with tools that the model may call."
 )
 @config_option
+@record_option
+@plain_option
+@chunks_as_json
 @click.pass_context
 def chat(
     context: click.Context,
@@ -37,6 +58,9 @@ def chat(
     system: str | None,
     tools: Sequence[str],
     config_path: Path | None,
+    record: Path | None,
+    plain: bool,
+    as_json: bool,
 ) -> None:
     """Talk with a model.
 
@@ -50,7 +74,12 @@ def chat(
         async with open_configuration(provider, model, config_path) as config, open_client(config) as client:
             session = Session(config=config, model=model, system=system, tools=found)
             lines = _lines_of_terminal() if is_interactive else PipedLines()
-            return await Chat(session, client, lines, is_interactive=is_interactive).run()
+            with open_recorder(record, config.providers.values()) as recorder:
+                make_view = partial(view_of_output, plain=plain, as_json=as_json)
+                chat = Chat(
+                    session, client, lines, is_interactive=is_interactive, make_view=make_view, recorder=recorder
+                )
+                return await chat.run()
 
     context.exit(trio.run(main))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +28,13 @@ from gestura.cli.permissions import NOBODY, Permissions, Questions
 from gestura.cli.showing import show
 from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible
-from gestura.cli.views import AnswerOnly, Transcript, View
+from gestura.cli.views import Transcript, View
 from gestura.cli.waiting import open_waiting_line
 from gestura.cli.word_wrap import wrapped
 from gestura.cli.wording import describe
 from gestura.conversation import Request
 from gestura.errors import ConfigError
+from gestura.recorder import Recorder
 
 __all__ = ["Chat"]
 
@@ -51,12 +53,16 @@ class Chat:
         client: asks.
         lines: where the user's lines come from.
         is_interactive: the user is there, and can mend what goes wrong; in a pipe it ends the chat.
+        make_view: how an answer is shown.
+        recorder: writes down what passes over the wire.
     """
 
     session: Session
     client: Client
     lines: LineInput
     is_interactive: bool = attrs.field(kw_only=True)
+    make_view: Callable[[], View] = attrs.field(kw_only=True)
+    recorder: Recorder | None = attrs.field(default=None, kw_only=True)
     _permissions: Permissions = attrs.field(init=False)
     _files: set[Path] = attrs.field(factory=set, init=False)
     """What this chat has saved or loaded, and so may write over."""
@@ -155,8 +161,7 @@ class Chat:
 
     async def _ask(self, prompt: Request | Paused) -> Ending:
         session = self.session
-        transcript = Transcript(styled=is_styled(sys.stdout), columns=columns_of(sys.stdout))
-        view: View = transcript if sys.stdout.isatty() else AnswerOnly()
+        view = self.make_view()
         self._token = token = CancellationToken()
         questions = Questions()
 
@@ -182,14 +187,15 @@ class Chat:
                     provider=session.provider,
                     model=session.model,
                     token=token,
+                    record=self.recorder,
                 ) as run,
             ):
                 ending = await show(run, view, waiting, confirm)
         finally:
             self._token = None
         session.ended(run.messages, ending, run.request)
-        if view is transcript:
-            click.echo(transcript.end(ending), nl=False)
+        if isinstance(view, Transcript):
+            click.echo(view.end(ending), nl=False)
         elif not isinstance(ending, Done):
             self._complain(describe(ending))
         if session.paused is not None and self.is_interactive:

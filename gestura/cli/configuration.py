@@ -12,40 +12,24 @@ from typing import Any, Final
 
 import attrs
 import click
-import trio
 
-from gestura._client import Client, open_client
 from gestura.chat_dialect import ChatDialect
-from gestura.chunks import Error
-from gestura.cli.streams import is_styled
+from gestura.cli.checking import Finding, check_providers
+from gestura.cli.help import examples
+from gestura.cli.interrupts import run_until_interrupted
+from gestura.cli.options import config_option
+from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
+from gestura.cli.waiting import open_waiting_line
+from gestura.cli.word_wrap import wrapped
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config, section_of
-from gestura.conversation import Request
 from gestura.environment import VARIABLES
-from gestura.errors import StreamFailed
-from gestura.messages import user
-from gestura.request_options import Sampling
 
-__all__ = ["config", "config_option"]
-
-config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The configuration file; the one that GESTURA_CONFIG names unless told.",
-)
-"""For every command that reads the configuration."""
+__all__ = ["config"]
 
 SECRETS: Final = frozenset({"api_key", "headers"})
 HIDDEN: Final = "(set, not shown)"
-
-TOKENS_TO_ASK_FOR: Final = 16
-"""OpenAI refuses to be asked for fewer."""
-
-PATIENCE: Final = 30.0
-"""Seconds to wait for one provider's answer to a check."""
 
 NEW_FILE: Final = """\
 # The configuration of gestura. The environment goes before it; `gestura config show` tells what comes from where.
@@ -79,12 +63,23 @@ NEW_FILE: Final = """\
 """
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        ("gestura config show", "every value, and where it comes from"),
+        ("gestura config init", "a file to begin with"),
+        ("gestura config check", "ask each provider for a word"),
+    )
+)
 def config() -> None:
     """Show, begin or check the configuration."""
 
 
-@config.command()
+@config.command(
+    epilog=examples(
+        ("gestura config show", "as a file of TOML"),
+        ("gestura config show --json | jq -r 'select(.origin != \"default\").setting'", "what somebody has said"),
+    )
+)
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per value.")
 def show(config_path: Path | None, as_json: bool) -> None:
@@ -108,7 +103,12 @@ def show(config_path: Path | None, as_json: bool) -> None:
         click.echo(visible_line(line) + " " + (click.style(note, dim=True) if is_styled(sys.stdout) else note))
 
 
-@config.command()
+@config.command(
+    epilog=examples(
+        ("gestura config init", "in your directory for configurations"),
+        ("gestura config init --config ./gestura.toml", "elsewhere; GESTURA_CONFIG makes it the one that is read"),
+    )
+)
 @config_option
 def init(config_path: Path | None) -> None:
     """Write a configuration file to begin with. One that is there is left alone."""
@@ -124,17 +124,41 @@ def init(config_path: Path | None) -> None:
     click.echo(f"Wrote {path}")
 
 
-@config.command()
+@config.command(
+    epilog=examples(("gestura config check", "a line for each"), ("gestura config check --json", "as JSON"))
+)
 @config_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per provider.")
 @click.pass_context
-def check(context: click.Context, config_path: Path | None) -> None:
+def check(context: click.Context, config_path: Path | None, as_json: bool) -> None:
     """Ask each configured provider for a word, and tell which answer."""
     loaded = read_config(config_path)
     names = [name for name in loaded.config.providers if _is_told(loaded, name)]
     if not names:
         raise click.UsageError("no provider is configured: `gestura providers` tells what to set")
-    if not trio.run(partial(_check, loaded.config, names)):
+    if not run_until_interrupted(partial(_check, loaded.config, names, as_json)):
         context.exit(1)
+
+
+async def _check(config: StreamingConfig, names: Sequence[str], as_json: bool) -> bool:
+    awaited = list(names)
+    async with open_waiting_line(f"waiting for {', '.join(awaited)}") as waiting:
+
+        def tell(finding: Finding) -> None:
+            awaited.remove(finding.provider)
+            waiting.vanish()
+            told = attrs.asdict(finding, filter=lambda _, value: value is not None)
+            click.echo(json.dumps(told) if as_json else wrapped(_in_words(finding), columns_of(sys.stdout)))
+            waiting.what = f"waiting for {', '.join(awaited)}"
+            waiting.wait()
+
+        return await check_providers(config, names, tell)
+
+
+def _in_words(finding: Finding) -> str:
+    if finding.ok:
+        return visible_line(f"{finding.provider}: ok, {finding.model or 'some model'} in {finding.seconds:.1f} s")
+    return visible_line(f"{finding.provider}: {finding.kind}: {finding.problem}")
 
 
 def _is_told(loaded: LoadedConfig, name: str) -> bool:
@@ -142,41 +166,10 @@ def _is_told(loaded: LoadedConfig, name: str) -> bool:
     return any(origin != DEFAULT for path, origin in loaded.origins.items() if path.startswith(f"{section_of(name)}."))
 
 
-async def _check(config: StreamingConfig, names: Sequence[str]) -> bool:
-    """Ask all at once; whether all answered."""
-    impatient = attrs.evolve(
-        config,
-        fallback=(),
-        hedge_after=None,
-        retry=attrs.evolve(config.retry, max_attempts=1),
-        timeouts=attrs.evolve(config.timeouts, total=PATIENCE),
-    )
-    problems: dict[str, str | None] = {}
-    async with open_client(impatient) as client, trio.open_nursery() as nursery:
-        for name in names:
-            nursery.start_soon(_ask, client, name, problems)
-    return not any(problems.values())
-
-
-async def _ask(client: Client, name: str, problems: dict[str, str | None]) -> None:
-    request = Request(messages=[user("Say: ok")], sampling=Sampling(max_output_tokens=TOKENS_TO_ASK_FOR))
-    began = trio.current_time()
-    try:
-        answer = await client.ask(request, provider=name)
-    except StreamFailed as failure:
-        kind = failure.ending.kind.value if isinstance(failure.ending, Error) else "context_overflow"
-        problems[name] = str(failure)
-        click.echo(visible_line(f"{name}: {kind}: {failure}"))
-    else:
-        problems[name] = None
-        took = trio.current_time() - began
-        click.echo(visible_line(f"{name}: ok, {answer.done.model or 'some model'} in {took:.1f} s"))
-
-
 def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     """Every value that is set, by its path, with secrets hidden."""
     told = loaded.config
-    for name in ("primary", "fallback", "after_output", "hedge_after", "transport"):
+    for name in ("primary", "fallback", "after_output", "hedge_after", "transport", "fused"):
         yield from _value(name, getattr(told, name))
     for name, settings in told.providers.items():
         yield from _provider(section_of(name), settings)

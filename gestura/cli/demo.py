@@ -7,6 +7,7 @@ import trio
 
 from gestura import simulator
 from gestura._client import open_client
+from gestura.cli.help import examples
 from gestura.cli.interrupts import run_until_interrupted
 from gestura.cli.peers import settings_of
 from gestura.cli.readers import Visit
@@ -33,7 +34,12 @@ QUESTION = Request(
 )
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("gestura demo", "a real model, then the tour: half a minute"),
+        ("gestura demo --all", "six providers side by side: five seconds"),
+    )
+)
 @click.option("--all", "side_by_side", is_flag=True, help="Six simulated providers at once, side by side.")
 def demo(side_by_side: bool) -> None:
     """Watch a real model answer, then tour what simulated ones do.

@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import click
 
+from gestura.cli.help import examples
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.timeline import Timeline, timeline_of
 from gestura.recording import read_recording
@@ -16,18 +17,29 @@ from gestura.recording import read_recording
 __all__ = ["inspect", "page_of"]
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("gestura ask --record it.jsonl Hi", "make a recording"),
+        ("gestura inspect it.jsonl -o it.html", "make a page of it"),
+        ("gestura inspect --json it.jsonl | jq .first_content", "seconds until the first word"),
+    )
+)
 @click.argument("recording", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="RECORDING")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The page; RECORDING.html."
 )
-def inspect(recording: Path, output: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what the page is made of as one JSON object instead.")
+def inspect(recording: Path, output: Path | None, as_json: bool) -> None:
     """Make a page of a recording: who made what when, gaps, stalls, retries, drops, rates.
 
     RECORDING is what `gestura ask --record FILE`, or `client.stream(…, record=FILE)`, wrote. The page is one file that
     opens in any browser and loads nothing.
     """
-    page = page_of(timeline_of(read_recording(recording)))
+    timeline = timeline_of(read_recording(recording))
+    if as_json:
+        click.echo(_data_of(timeline))
+        return
+    page = page_of(timeline)
     output = output or recording.with_name(recording.name + ".html")
     output.write_text(page, encoding="utf-8")
     click.echo(visible_line(f"Wrote {output}"))
@@ -35,13 +47,18 @@ def inspect(recording: Path, output: Path | None) -> None:
 
 def page_of(timeline: Timeline) -> str:
     """The page of a timeline, as HTML."""
+    # A model's words must not end the script element, nor be taken for markup.
+    data = _data_of(timeline).replace("<", "\\u003c")
+    template = files("gestura.cli").joinpath("inspection.html").read_text(encoding="utf-8")
+    return template.replace("__DATA__", data)
+
+
+def _data_of(timeline: Timeline) -> str:
+    """A timeline, and what follows from it, as JSON: escaped to ASCII, which is safe on any terminal."""
     shown = attrs.asdict(timeline) | {
         "first_content": timeline.first_content,
         "longest_gap": timeline.longest_gap,
         "characters_per_second": timeline.characters_per_second,
         "tokens_per_second": timeline.tokens_per_second,
     }
-    # A model's words must not end the script element, nor be taken for markup.
-    data = json.dumps(shown, ensure_ascii=True, default=str).replace("<", "\\u003c")
-    template = files("gestura.cli").joinpath("inspection.html").read_text(encoding="utf-8")
-    return template.replace("__DATA__", data)
+    return json.dumps(shown, ensure_ascii=True, default=str).replace("\x7f", "\\u007f")

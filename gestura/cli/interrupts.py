@@ -26,17 +26,20 @@ GRACE: Final = 1.0
 T = TypeVar("T")
 
 
-def run_until_interrupted(main: Callable[[], Awaitable[T]], token: CancellationToken | None = None) -> T:
+def run_until_interrupted(
+    main: Callable[[], Awaitable[T]], token: CancellationToken | None = None, *, clock: trio.abc.Clock | None = None
+) -> T:
     """`trio.run(main)`. A first Ctrl-C cancels it; while that takes, a second one is Python's own.
 
     Args:
         main: what to run.
         token: cancelled by Ctrl-C, instead of `main`; `main` is when its streams don't end with that.
+        clock: Trio's own unless told.
 
     Raises:
         KeyboardInterrupt: after `main` has been cancelled.
     """
-    return trio.run(_run, main, token)
+    return trio.run(_run, main, token, clock=clock)
 
 
 async def _run(main: Callable[[], Awaitable[T]], token: CancellationToken | None) -> T:

@@ -11,7 +11,8 @@ import attrs
 import click
 
 from gestura.cli.addresses import address_of
-from gestura.cli.configuration import config_option
+from gestura.cli.help import examples
+from gestura.cli.options import config_option
 from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.whom import LOCAL
@@ -52,7 +53,12 @@ class _Entry:
     problem: str | None = None
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        ("gestura providers", "whom you can ask"),
+        ("gestura providers --json | jq -r 'select(.configured).provider'", "their names"),
+    )
+)
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def providers(config_path: Path | None, as_json: bool) -> None:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 
 from gestura._stream import ChunkStream
 from gestura.chunks import AgentLoopIteration, Ending, RetryAttempt, Status, StepDone, ToolConfirmationRequired
-from gestura.cli.streams import write_out
-from gestura.cli.views import JsonLines, View
+from gestura.cli.streams import columns_of, is_styled, rows_of, write_out
+from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
 from gestura.cli.waiting import WaitingLine
 from gestura.cli.wording import describe_retry
 from gestura.errors import InternalError
 
-__all__ = ["show"]
+__all__ = ["show", "view_of_output"]
+
+
+def view_of_output(*, plain: bool, as_json: bool) -> View:
+    """How a stream is shown on standard output: for a person at a terminal, and in a pipe the answer alone.
+
+    Args:
+        plain: a terminal, too, gets the answer as it was written.
+        as_json: it is chunks that are wanted.
+    """
+    if as_json:
+        return JsonLines()
+    if not sys.stdout.isatty():
+        return AnswerOnly()
+    styled = is_styled(sys.stdout)
+    # Where styles are not welcome, the marks of Markdown say as much.
+    rows = rows_of(sys.stdout) if styled and not plain else None
+    return Transcript(styled=styled, columns=columns_of(sys.stdout), rows=rows)
 
 
 async def show(

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import trio
 
-__all__ = ["columns_of", "is_styled", "write_out"]
+__all__ = ["columns_of", "is_styled", "rows_of", "write_out"]
 
 
 def is_styled(stream: TextIO) -> bool:
@@ -24,6 +24,11 @@ def is_styled(stream: TextIO) -> bool:
 def columns_of(stream: TextIO) -> int | None:
     """How wide the terminal is that `stream` is; `None` where it is none."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def rows_of(stream: TextIO) -> int | None:
+    """How high it is; likewise."""
+    return shutil.get_terminal_size().lines if stream.isatty() else None
 
 
 async def write_out(text: str) -> None:

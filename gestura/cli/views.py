@@ -37,6 +37,7 @@ from gestura.chunks import (
     ToolCallResult,
     ToolCallStart,
 )
+from gestura.cli.markdown import MarkdownFlow
 from gestura.cli.terminal_text import visible, visible_line
 from gestura.cli.word_wrap import WordWrap, wrapped
 from gestura.cli.wording import describe, describe_result, describe_retry
@@ -108,13 +109,16 @@ class Transcript:
     Args:
         styled: dim, bold and coloured; otherwise thinking and refusals are marked with a word.
         columns: of the terminal, whose edge then tears no word; `None` where there is none.
+        rows: of a terminal that shows the answer as Markdown; `None` where it is shown as it was written.
     """
 
     styled: bool
     columns: int | None = None
+    rows: int | None = None
     _part: _Part = attrs.field(default=_Part.NOTHING, init=False)
     _open_line: bool = attrs.field(default=False, init=False)
-    _wrap: WordWrap | None = attrs.field(default=None, init=False)
+    _flow: WordWrap | MarkdownFlow | None = attrs.field(default=None, init=False)
+    """Where the words go, on a terminal."""
     _usage: TokenUsageUpdate | None = attrs.field(default=None, init=False)
     _spent: float = attrs.field(default=0.0, init=False)
     """On the answers before this one, where a turn has several."""
@@ -123,7 +127,7 @@ class Transcript:
     def column(self) -> int | None:
         if not self._open_line:
             return 0
-        return self._wrap.column if self._wrap is not None and self._part in _PROSE else None
+        return self._flow.column if self._flow is not None and self._part in _PROSE else None
 
     def feed(self, chunk: StreamChunk) -> str:
         out = self._show(chunk)
@@ -140,8 +144,9 @@ class Transcript:
             case Refusal(text) if text:
                 return self._begin(_Part.REFUSAL, mark="[refusal] ") + self._prose(text, fg="yellow")
             case ToolCallStart(name=name):
+                before = self._finish()
                 self._part = _Part.TOOL_CALL
-                return self._fresh_line() + self._style(f"-> {visible_line(name)} ", fg="cyan")
+                return before + self._style(f"-> {visible_line(name)} ", fg="cyan")
             case ToolCallArgs(fragment=fragment):
                 # Text may have come between two pieces of a call.
                 return self._begin(_Part.TOOL_CALL, always="... ") + visible(fragment)
@@ -165,7 +170,7 @@ class Transcript:
                 self._usage = attrs.evolve(self._usage, estimated_cost=0.0)
                 return ""
             case Done() | Cancelled() | Paused() | Error() | ContextOverflow():
-                return self._fresh_line()
+                return self._finish()
             case _:
                 return ""  # an agent's other chunks do not come from a model or its tools
 
@@ -190,24 +195,38 @@ class Transcript:
         if part is self._part:
             return ""
         gap = self._part in _PROSE and part in _PROSE
+        before = self._finish()
         self._part = part
-        self._wrap = WordWrap(self.columns) if self.columns is not None else None
-        return self._fresh_line() + ("\n" if gap else "") + ("" if self.styled else self._wrapped(mark)) + always
+        self._flow = self._flow_of(part)
+        return before + ("\n" if gap else "") + ("" if self.styled else self._flowing(mark)) + always
+
+    def _flow_of(self, part: _Part) -> WordWrap | MarkdownFlow | None:
+        if self.columns is None:
+            return None
+        if self.rows is not None and part is _Part.TEXT:
+            return MarkdownFlow(self.columns, self.rows)
+        return WordWrap(self.columns)
+
+    def _finish(self) -> str:
+        """What ends the part, and its line."""
+        rest = ""
+        if isinstance(self._flow, MarkdownFlow):
+            rest, self._flow = self._flow.close(), None
+            if rest:
+                self._open_line = not rest.endswith("\n")
+        return rest + ("\n" if self._open_line else "")
 
     def _prose(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
-        return self._style(self._wrapped(visible(text)), fg=fg, dim=dim)
+        return self._style(self._flowing(visible(text)), fg=fg, dim=dim)
 
-    def _wrapped(self, text: str) -> str:
-        return self._wrap.feed(text) if self._wrap is not None else text
+    def _flowing(self, text: str) -> str:
+        return self._flow.feed(text) if self._flow is not None else text
 
     def _note(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
         return self._begin(_Part.NOTE) + self._line(text, fg=fg, dim=dim)
 
     def _line(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
         return self._style(wrapped(text, self.columns), fg=fg, dim=dim) + "\n"
-
-    def _fresh_line(self) -> str:
-        return "\n" if self._open_line else ""
 
     def _style(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
         """Styled, but for newlines at its end: some terminals colour the next line where a style is still on there."""

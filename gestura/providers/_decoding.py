@@ -68,7 +68,7 @@ class FrameDecoder(Generic[Event]):
 
     def __init__(self, event: type[Event]) -> None:
         self._event = event
-        self._decoder = _decoder_of(event)
+        self._decode = _decoder_of(event).decode
         self._frames = 0
 
     def decode(self, frame: Frame) -> tuple[Event, bool]:
@@ -80,7 +80,7 @@ class FrameDecoder(Generic[Event]):
         """
         self._frames += 1
         try:
-            return self._decoder.decode(frame.data), True
+            return self._decode(frame.data), True
         except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
             return self._decode_leniently(frame), False
 

@@ -184,11 +184,8 @@ class ChatDecoder(WireDecoder):
         return [*self._entries.close(), Terminal()] if self._finish and not self._ended else []
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
-        if self._ended or not frame.data or frame.data.isspace():
-            return
-        if frame.data.startswith("[DONE]"):
-            self._ended = True
-            out += [*self._entries.close(), Terminal()]
+        data = frame.data
+        if self._ended or not data or (data[0] != "{" and self._is_no_event(data, out)):
             return
         try:
             event, as_expected = self._events.decode(frame)
@@ -199,11 +196,12 @@ class ChatDecoder(WireDecoder):
             return
         if not as_expected:
             out.append(Anomaly(Oddity.UNEXPECTED_SHAPE))
-        if event.model and event.model != self._model:
-            self._model = event.model
-            out.append(ModelName(event.model))
+        model = event.model
+        if model and model != self._model:
+            self._model = model
+            out.append(ModelName(model))
         for choice in event.choices or ():
-            if choice.index != 0:
+            if choice.index:
                 out.append(Anomaly(Oddity.OTHER_CHOICE))
             else:
                 self._read_choice(choice, out)
@@ -211,6 +209,13 @@ class ChatDecoder(WireDecoder):
             _read_usage(usage, out)
         if event.error or event.object == "error" or frame.event == "error":
             out.append(fault_in_stream(_error_of(event), answering=self._answering))
+
+    def _is_no_event(self, data: str, out: list[Delta]) -> bool:
+        if data.startswith("[DONE]"):
+            self._ended = True
+            out += [*self._entries.close(), Terminal()]
+            return True
+        return data.isspace()
 
     def _read_choice(self, choice: _Choice, out: list[Delta]) -> None:
         before = len(out)
@@ -220,13 +225,14 @@ class ChatDecoder(WireDecoder):
                 self._read_details(delta.reasoning_details, reasoning, out)
             elif reasoning:
                 out.append(Thinking(reasoning))
-            if self._entries.entry and (delta.content or delta.refusal or delta.tool_calls):
+            content = delta.content
+            if self._entries.entry and (content or delta.refusal or delta.tool_calls):
                 out.extend(self._entries.close())
-            if isinstance(delta.content, str):
-                if delta.content:
-                    out.append(Text(delta.content))
-            elif delta.content:
-                out.extend(_parts(delta.content))
+            if content:
+                if isinstance(content, str):
+                    out.append(Text(content))
+                else:
+                    out.extend(_parts(content))
             if delta.refusal:
                 self._refused = True
                 out.append(Refusal(delta.refusal))

@@ -11,6 +11,7 @@ import enum
 from typing import Final
 
 import attrs
+import msgspec
 
 from gestura.chunks import FinishReason, ProviderEvent, Refusal, Signature, StreamChunk, Text, Thinking
 from gestura.errors import Fault
@@ -31,8 +32,7 @@ __all__ = [
 ]
 
 
-@attrs.define
-class Frame:
+class Frame(msgspec.Struct, gc=False):  # made for every event, three times as fast as a class of attrs
     """The payload of one SSE event, or one NDJSON line.
 
     `terminated` is false for what the end of the input cut off without its line end or blank line: it counts only if

@@ -73,7 +73,7 @@ class LineSplitter:
         cut = complete.split(b"\n")
         cut.pop()
         # Line by line: of a whole read decoded at once, one emoji would make every character take four bytes.
-        lines = [line.decode("utf-8", "replace") for line in cut]
+        lines = [line.decode("utf-8", "replace") if line else "" for line in cut]
         if self._at_start:
             self._at_start = False
             lines[0] = lines[0].removeprefix("\ufeff")

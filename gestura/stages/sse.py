@@ -63,40 +63,38 @@ class SseFramer:
 
     def _frames(self, lines: Sequence[str]) -> list[Frame]:
         frames: list[Frame] = []
+        event, data = self._event, self._data
         for line in lines:
             if not line:
-                if self._joined is not None:
-                    self._data, self._joined = self._joined.decode(), None
-                if self._data is not None:
-                    frames.append(Frame(self._data, self._event))
-                    self._data = None
-                self._event = ""
-            elif self._data is None and line.startswith("data: "):  # this and the next are nearly every line
-                self._data = line[6:]
+                if data is not None:
+                    if self._joined is not None:
+                        data, self._joined = self._joined.decode(), None
+                    frames.append(Frame(data, event))
+                    data = None
+                event = ""
+            elif data is None and line.startswith("data: "):  # this and the next are nearly every line
+                data = line[6:]
             elif line.startswith("event: "):
-                self._event = line[7:]
+                event = line[7:]
             else:
-                try:
-                    self._read_field(line)
-                except LimitExceeded as error:
-                    error.made = frames
-                    raise
+                # A comment is a field without a name, and a line without a colon is a field without a value.
+                name, _, value = line.partition(":")
+                if name == "event":
+                    event = value.removeprefix(" ")
+                elif name == "data" and data is None:
+                    data = value.removeprefix(" ")
+                elif name == "data" and data is not None:
+                    try:
+                        self._join(data, value.removeprefix(" "))
+                    except LimitExceeded as error:
+                        error.made = frames
+                        raise
+        self._event, self._data = event, data
         return frames
 
-    def _read_field(self, line: str) -> None:
-        # A comment is a field without a name, and a line without a colon is a field without a value.
-        name, _, value = line.partition(":")
-        if name == "data":
-            self._add_data(value.removeprefix(" "))
-        elif name == "event":
-            self._event = value.removeprefix(" ")
-
-    def _add_data(self, value: str) -> None:
-        if self._data is None:
-            self._data = value
-            return
+    def _join(self, data: str, value: str) -> None:
         if self._joined is None:
-            self._joined = bytearray(self._data.encode())
+            self._joined = bytearray(data.encode())
         self._joined += b"\n" + value.encode()
         if len(self._joined) > self._limit:
             raise LimitExceeded("an event", "max_frame_bytes", self._limit)

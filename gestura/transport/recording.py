@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import attrs
 
 from gestura.errors import TransportError
-from gestura.recording import Event, ExchangeRecorder, Recorder, Recording
+from gestura.recorder import ExchangeRecorder, Recorder
+from gestura.recording import Event, Recording
 from gestura.transport import HttpRequest, HttpResponse, Transport
 from gestura.transport.scripted import Break, Hang, Pause, ScriptedExchange, ScriptedTransport, Wait
 
@@ -65,7 +66,14 @@ def playing_transport(recording: Recording, *, speed: float | None = 1.0) -> Scr
         recording: what to play.
         speed: how many times as fast as it was; `None` is without any waiting.
     """
-    return ScriptedTransport([_scripted(events, speed) for events in recording.exchanges()])
+    exchanges = iter([_scripted(events, speed) for events in recording.exchanges()])
+
+    def choose(request: HttpRequest) -> ScriptedExchange:
+        for exchange in exchanges:
+            return exchange
+        raise TransportError(f"the recording has no other request to {request.url}", retryable=False)
+
+    return ScriptedTransport(choose)
 
 
 def _scripted(events: Iterable[Event], speed: float | None) -> ScriptedExchange:

@@ -282,7 +282,7 @@ async def test_a_crash_in_a_stage_harms_no_other_stream(autojump_clock: MockCloc
 
     async with (
         gestura.open_client(
-            config(providers={"a": settings}),
+            config(providers={"a": settings}, fused=False),
             transport=ScriptedTransport(lambda _: answers(*next(bodies))),
             providers={"stumbles": Stumbles},
         ) as client,

@@ -25,7 +25,14 @@ from gestura.observing import Asked
 from gestura.opentelemetry import OpenTelemetry
 from gestura.transport.scripted import Hang, ScriptedExchange, ScriptedTransport, Wait
 
-USAGE = event(choices=[], usage={"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}, model="m-2026")
+COUNTS = {
+    "prompt_tokens": 7,
+    "completion_tokens": 2,
+    "total_tokens": 9,
+    "prompt_tokens_details": {"cached_tokens": 4},
+    "completion_tokens_details": {"reasoning_tokens": 1},
+}
+USAGE = event(choices=[], usage=COUNTS, model="m-2026")
 HELLO = ScriptedExchange(answering=[Wait(0.5)], body=[text("Hel"), Wait(1), text("lo"), FINISH, USAGE, DONE])
 BUSY = ScriptedExchange(status=503, body=[b"busy"])
 
@@ -75,7 +82,7 @@ async def ask(
 async def test_a_stream_is_a_span(told: Told, autojump_clock: MockClock) -> None:
     """Named by operation and model; with what was asked for, who answered, why it stopped, and its tokens."""
     sampling = Sampling(temperature=0.5, max_output_tokens=99, stop="END")
-    await ask(told, HELLO, prompt=Request(messages=[user("Hi")], sampling=sampling))
+    await ask(told, HELLO, prompt=Request(messages=[user("Hi")], sampling=sampling, reasoning="high"))
     span = told.span()
 
     assert ("chat m", SpanKind.CLIENT, StatusCode.UNSET) == (span.name, span.kind, span.status.status_code)
@@ -86,25 +93,55 @@ async def test_a_stream_is_a_span(told: Told, autojump_clock: MockClock) -> None
         "gen_ai.request.temperature": 0.5,
         "gen_ai.request.max_tokens": 99,
         "gen_ai.request.stop_sequences": ("END",),
+        "gen_ai.request.stream": True,
+        "gen_ai.request.reasoning.level": "high",
         "gen_ai.output.type": "text",
         "gen_ai.response.model": "m-2026",
         "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.usage.input_tokens": 7,
         "gen_ai.usage.output_tokens": 2,
+        "gen_ai.usage.cache_read.input_tokens": 4,
+        "gen_ai.usage.reasoning.output_tokens": 1,
+        "gen_ai.response.time_to_first_chunk": 0.5,
         "server.address": "localhost",
+        "server.port": 80,
         "gestura.attempts": 1,
     } == dict(span.attributes)
 
 
 async def test_a_stream_is_measured(told: Told, autojump_clock: MockClock) -> None:
-    """How long it took, how long until its first word, and its tokens, in and out."""
+    """How long it took, until its first word and from one to the next, and its tokens: each stream's, and in sum."""
     await ask(told, HELLO)
-    points = told.metrics()
-    tokens = {point.attributes["gen_ai.token.type"]: point.sum for point in points["gen_ai.client.token.usage"]}
+    measured = {
+        name.removeprefix("gen_ai.client.inference."): getattr(point, "sum", getattr(point, "value", None))
+        for name, points in told.metrics().items()
+        for point in points
+    }
 
-    assert [1.5] == pytest.approx([point.sum for point in points["gen_ai.client.operation.duration"]])
-    assert [0.5] == pytest.approx([point.sum for point in points["gen_ai.client.operation.time_to_first_chunk"]])
-    assert {"input": 7, "output": 2} == tokens
+    assert {
+        "duration": 1.5,
+        "time_to_first_chunk": 0.5,
+        "time_per_output_chunk": 1.0,
+        "usage.input_tokens": 7,
+        "usage.output_tokens": 2,
+        "usage.cache_read.input_tokens": 4,
+        "usage.reasoning.output_tokens": 1,
+        "operation.input_tokens": 7,
+        "operation.output_tokens": 2,
+    } == pytest.approx(measured)
+
+
+async def test_what_is_measured_has_the_units_and_buckets_of_the_conventions(
+    told: Told, autojump_clock: MockClock
+) -> None:
+    """Seconds from 10 ms to 82 s, tokens by powers of four."""
+    await ask(told, HELLO)
+    (duration,) = told.metrics()["gen_ai.client.inference.duration"]
+    (tokens,) = told.metrics()["gen_ai.client.inference.operation.input_tokens"]
+
+    assert [0.01 * 2**exponent for exponent in range(14)] == pytest.approx(duration.explicit_bounds)
+    assert [4**exponent for exponent in range(14)] == list(tokens.explicit_bounds)
+    assert "m-2026" == duration.attributes["gen_ai.response.model"]
 
 
 async def test_retries_are_events_of_the_span(told: Told, autojump_clock: MockClock) -> None:
@@ -120,9 +157,10 @@ async def test_retries_are_events_of_the_span(told: Told, autojump_clock: MockCl
 async def test_a_failure_is_told_by_its_kind(told: Told, autojump_clock: MockClock) -> None:
     """In span and metric alike; the words are those of the ending."""
     await ask(told, BUSY, BUSY, BUSY)
-    span, (duration,) = told.span(), told.metrics()["gen_ai.client.operation.duration"]
+    span, (duration,) = told.span(), told.metrics()["gen_ai.client.inference.duration"]
 
     assert (StatusCode.ERROR, True) == (span.status.status_code, "503" in span.status.description)
+    assert ("error",) == span.attributes["gen_ai.response.finish_reasons"]
     assert ("overloaded", "overloaded") == (span.attributes["error.type"], duration.attributes["error.type"])
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from scripting import DONE, FINISH, THRICE, text
+from scripting import DONE, FINISH, THRICE, delta, text
 from strategies import cuts
 from trio.testing import MockClock
 
 import gestura
 from gestura import CancellationToken, ConfigError, ProviderSettings, StreamChunk, StreamingConfig
-from gestura.recording import Recording, SecretHider, is_recording, read_recording
+from gestura.recorder import SecretHider
+from gestura.recording import Recording, is_recording, read_recording
 from gestura.testing import split
 from gestura.transport import Transport
 from gestura.transport.recording import playing_transport
@@ -75,6 +77,17 @@ async def test_a_recording_plays_the_same_stream(
     assert chunks == again
 
 
+async def test_a_recording_has_no_more_than_it_has(tmp_path: Path, autojump_clock: MockClock):
+    """Whoever asks more often than was recorded is told so."""
+    _, recording = await record(tmp_path / "it", ScriptedExchange(body=HELLO))
+    transport = playing_transport(recording)
+    await play(transport)
+    (error,), _ = await play(transport)
+
+    assert isinstance(error, gestura.Error)
+    assert "the recording has no other request to https://a.b/v1/chat/completions" in error.message
+
+
 @pytest.mark.parametrize(("speed", "seconds"), [(1.0, 2.0), (4.0, 0.5), (None, 0.0)])
 async def test_a_recording_plays_at_any_speed(
     speed: float | None, seconds: float, tmp_path: Path, autojump_clock: MockClock
@@ -90,13 +103,46 @@ async def test_each_event_has_its_time(tmp_path: Path, autojump_clock: MockClock
     """Request, connection, head, reads and end, with the time that each took; the statistics come last."""
     exchange = ScriptedExchange(connecting=[Wait(1)], answering=[Wait(0.5)], body=HELLO)
     _, recording = await record(tmp_path / "it", exchange)
-    times = [(event.name, event.at) for event in recording.events if event.name != "read"]
+    times = [(event.name, event.at) for event in recording.events if event.name not in ("read", "stream")]
     reads = [event.at for event in recording.events if event.name == "read"]
 
     assert [("request", 0.0), ("connected", 1.0), ("response", 1.5)] == times[:3]
     assert "statistics" == times[-1][0]
     assert {1.5, 3.5} == set(reads)
     assert [1] == [event.fields["attempts"] for event in recording.events if event.name == "statistics"]
+
+
+async def test_a_stream_is_recorded_with_what_it_went_by(tmp_path: Path, autojump_clock: MockClock):
+    """Its configuration, without keys and headers; how it ended, and how long it took."""
+    _, recording = await record(tmp_path / "it", ScriptedExchange(body=HELLO))
+    (stream,) = recording.streams()
+    shown = attrs.evolve(CONFIG.providers["mine"], api_key="", headers={})
+
+    assert attrs.evolve(CONFIG, providers={"mine": shown}) == stream.config
+    assert ("done", 2.0, recording.events) == (stream.ending, stream.seconds, stream.recording.events)
+
+
+@gestura.tool
+async def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"clear over {city}"
+
+
+async def test_all_answers_of_a_turn_go_into_one_recording(tmp_path: Path, autojump_clock: MockClock):
+    """One stream each, in their order."""
+    call = {"index": 0, "id": "c", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+    asks = ScriptedExchange(body=[delta(tool_calls=[call]), Wait(1), delta("tool_calls"), DONE])
+    transport = ScriptedTransport([asks, ScriptedExchange(body=HELLO)])
+    async with (
+        gestura.open_client(CONFIG, transport=transport) as client,
+        client.run("Hi", tools=[get_weather], record=tmp_path / "it") as run,
+    ):
+        await run.collect()
+    recording = read_recording(tmp_path / "it")
+
+    assert [("done", 1.0), ("done", 2.0)] == [(stream.ending, stream.seconds) for stream in recording.streams()]
+    assert [1, 1] == [len(stream.recording.exchanges()) for stream in recording.streams()]
+    assert "clear over Oslo" in recording.exchanges()[1][0].fields["body"]
 
 
 async def test_a_stream_that_was_left_says_so(tmp_path: Path, autojump_clock: MockClock):
@@ -107,6 +153,7 @@ async def test_a_stream_that_was_left_says_so(tmp_path: Path, autojump_clock: Mo
         _, recording = await record(tmp_path / "it", ScriptedExchange(body=[text("Hel"), Hang()]), token=token)
 
     assert ["request", "connected", "response", "read", "closed"] == [event.name for event in recording.exchanges()[0]]
+    assert ["cancelled"] == [stream.ending for stream in recording.streams()]
 
 
 async def _cancel_later(token: CancellationToken) -> None:

@@ -67,7 +67,6 @@ class Run:
 
     made: list[Any] = attrs.field(factory=list)
     failures: list[tuple[Exception, bool]] = attrs.field(factory=list)
-    seen: list[Any] = attrs.field(factory=list)
     statistics: ActorStatistics = attrs.field(factory=lambda: ActorStatistics("relay"))
     upstream_broke: bool = False
 
@@ -105,7 +104,6 @@ async def start(stage: Relay, receive: Any, send: Any, run: Run) -> None:
         receive,
         send,
         statistics=run.statistics,
-        on_batch=run.seen.extend,
         on_failure=lambda error, at_end: run.failures.append((error, at_end)),
     )
 
@@ -211,12 +209,3 @@ def test_an_actor_counts_its_work(gap: float | None, deepest: int):
     run = run_virtually(act, Relay(), [[1, 2], [3], [4]], 3, gap, 0)
 
     assert ActorStatistics("relay", batches=3, items=4, deepest_queue=deepest) == run.statistics
-    assert [1, 2, 3, 4] == run.seen
-
-
-def test_only_what_was_made_is_shown_to_whoever_looks_on():
-    """Batches that made nothing are no progress."""
-    run = run_virtually(act, Relay(holds=9), [[1], [2], [3]], 1, 0, 0)
-
-    assert [] == run.seen
-    assert [1, 2, 3] == run.made

@@ -13,7 +13,10 @@ from gestura.transport.scripted import Wait
 async def test_statistics_tell_what_each_actor_did():
     """In the order of the flow: what came in, what was made of it, and how deep its inbox was."""
     body = text("Hel") + text("lo") + delta("stop")
-    async with open_scripted(answers(body[:50], body[50:])) as client, client.stream("Hi") as stream:
+    async with (
+        open_scripted(answers(body[:50], body[50:]), fused=False) as client,
+        client.stream("Hi") as stream,
+    ):
         await stream.collect()
         statistics = stream.statistics()
     actors = {actor.name: actor for actor in statistics.actors}

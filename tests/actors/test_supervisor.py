@@ -207,7 +207,9 @@ class Crashing(OpenAIChat):
 async def test_a_crash_in_a_stage_ends_its_own_stream_alone(autojump_clock: MockClock) -> None:
     """The error names the stage; the client's other streams go on, and so does the client."""
     play = Play(a=OK, b=answers(text("Hel"), ANSWER))
-    settings = gestura.StreamingConfig(primary="a", providers={"a": provider("a", kind="crashing"), "b": provider("b")})
+    settings = gestura.StreamingConfig(
+        primary="a", providers={"a": provider("a", kind="crashing"), "b": provider("b")}, fused=False
+    )
     endings: dict[str, Any] = {}
 
     async def ask(name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gestura import FunctionTool, Message, ProviderSettings, StreamingConfig, To
 from gestura.cli.chat_loop import Chat
 from gestura.cli.chat_session import Session
 from gestura.cli.line_input import Interrupted
+from gestura.cli.showing import view_of_output
 from gestura.testing import HttpError, ScriptedModel, Sending, reply, scripted_client
 
 CONFIG = StreamingConfig(
@@ -85,6 +87,7 @@ async def talk(
     model = ScriptedModel(replies)
     session = Session(config=CONFIG, tools=[attrs.evolve(tool, confirm=True) for tool in tools])
     talk = Talk(model, session, User(*script))
+    make_view = partial(view_of_output, plain=False, as_json=False)
     started = trio.current_time()
 
     async def press() -> None:
@@ -99,7 +102,8 @@ async def talk(
         async with scripted_client(model, config=CONFIG) as client, trio.open_nursery() as nursery:
             nursery.start_soon(press)
             try:
-                talk.code = await Chat(session, client, talk.user, is_interactive=interactive).run()
+                chat = Chat(session, client, talk.user, is_interactive=interactive, make_view=make_view)
+                talk.code = await chat.run()
             except KeyboardInterrupt:
                 nursery.cancel_scope.cancel()
     return talk

@@ -61,7 +61,7 @@ async def test_an_answer_is_paused_and_gone_on_with(simulator: Simulator) -> Non
         await in_thread(command.read_until, b"Enter goes on from there")
         await in_thread(command.read_until, READS)
         command.type(b"\r")
-        await in_thread(command.read_until, b" three.\r\n")
+        await in_thread(command.read_until, b"three.\r\n")
         command.type(b"/exit\r")
 
         written = await in_thread(command.read_until, None)

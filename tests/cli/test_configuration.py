@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
-import trio
 from click.testing import CliRunner
 from variables import NOTHING
 
@@ -77,10 +77,14 @@ async def test_check_asks_each_provider_for_a_word(path_of_url: str, exit_code: 
     async with open_simulator([Scenario(model="hello", steps=(Text("ok"),))]) as simulator:
         url = simulator.url + path_of_url
         file.write_text(f'[providers.mine]\nkind = "openai_chat"\nmodel = "hello"\nbase_url = "{url}"\n')
-        result = await trio.to_thread.run_sync(run, "check", "--config", str(file))
+        words = await processes.run("config", "check", "--config", str(file))
+        as_json = await processes.run("config", "check", "--json", "--config", str(file))
 
-    assert (exit_code, True) == (result.exit_code, result.stdout.startswith(said))
-    assert 1 == len(result.stdout.splitlines())
+    assert (exit_code, True) == (words.returncode, words.stdout.startswith(said.encode()))
+    assert 1 == len(words.stdout.splitlines())
+    finding = json.loads(as_json.stdout)
+    assert (exit_code, "mine", exit_code == 0) == (as_json.returncode, finding["provider"], finding["ok"])
+    assert ("hello" if finding["ok"] else None) == finding.get("model")
 
 
 def test_check_has_nothing_to_ask_where_nobody_is_configured(tmp_path: Path):

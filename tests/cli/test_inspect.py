@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -103,17 +104,32 @@ async def test_the_command_writes_the_page_beside_the_recording(written: Path, a
     assert (2, True) == (wrong.exit_code, "not a line of a recording" in wrong.stderr)
 
 
-async def test_a_browser_shows_it(written: Path, tmp_path: Path, autojump_clock: MockClock):
-    """In a real one: the figures and the answer are there, as text, and no script but the page's has run."""
+async def shown_by_browser(page: str, folder: Path) -> str:
+    """The document of a page after its scripts have run, in a browser that keeps everything of its own in `folder`."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("there is no Chromium on the path")
-    page = tmp_path / "page.html"
-    page.write_text(page_of(timeline_of(read_recording(written))), encoding="utf-8")
+    file = folder / "page.html"
+    file.write_text(page, encoding="utf-8")
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    command = [browser, *flags.split(), "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}/b"]
-    done = await trio.run_process([*command, "--dump-dom", page.as_uri()], capture_stdout=True, capture_stderr=True)
-    shown = done.stdout.decode()
+    command = [
+        browser,
+        *flags.split(),
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={folder}/user",
+    ]
+    # It has places beside the user's: reports of crashes go to the configuration, whatever the user's directory is.
+    places = {name: str(folder / name) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    done = await trio.run_process(
+        [*command, "--dump-dom", file.as_uri()], capture_stdout=True, capture_stderr=True, env={**os.environ, **places}
+    )
+    return done.stdout.decode()
+
+
+async def test_a_browser_shows_it(written: Path, tmp_path: Path, autojump_clock: MockClock):
+    """In a real one: the figures and the answer are there, as text, and no script but the page's has run."""
+    shown = await shown_by_browser(page_of(timeline_of(read_recording(written))), tmp_path)
 
     assert "<title>gestura: a stream</title>" in shown
     assert "<span>until the first word</span>" in shown

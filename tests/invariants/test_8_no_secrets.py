@@ -206,7 +206,7 @@ def test_a_stage_that_crashes_tells_nothing(log: pytest.LogCaptureFixture):
     """Its exception may hold what the server said, and the server may have said the key."""
     transport = ScriptedTransport(lambda _: answers(delta(content=KEY)))
     configured = {"a": settings(kind="buggy")}
-    told = run_virtually(lambda: drive(transport, {"buggy": Buggy}, providers=configured))
+    told = run_virtually(lambda: drive(transport, {"buggy": Buggy}, providers=configured, fused=False))
 
     assert_tells_nothing(*told, log.text)
     assert "the wire decoder crashed: Crash" in log.text

@@ -1,4 +1,4 @@
-"""Whole clients in random worlds: 1,000 streams here, 10,000 with `HYPOTHESIS_PROFILE=ci`. A failure names its seed."""
+"""Whole clients in random worlds: 1,000 streams here, 10,000 with `HYPOTHESIS_PROFILE=thorough`. A failure names its seed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from gestura import _client
 from gestura._actors import attempt, forwarder, interrupt, provider_run
 from gestura._actors.statistics import Counts
 from gestura._stream import ChunkStream
+from gestura.config import StreamingConfig
 from gestura.testing.simulation import simulate
 
 STREAMS = 100
-SEEDS = range(100 if os.environ.get("HYPOTHESIS_PROFILE") == "ci" else 10)
+SEEDS = range(100 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 10)
 ROOT = Path(__file__).parents[2]
 
 
@@ -59,7 +60,12 @@ def test_everything_happens() -> None:
 
 # Replay.
 
-PROGRAM = "import sys; from gestura.testing.simulation import simulate; print(simulate(7, streams=40).digest)"
+PROGRAM = """
+from gestura.config import StreamingConfig
+from gestura.testing.simulation import simulate
+StreamingConfig.__init__.__kwdefaults__["fused"] = {fused}
+print(simulate(7, streams=40).digest)
+"""
 
 
 def test_a_seed_replays_exactly() -> None:
@@ -67,7 +73,7 @@ def test_a_seed_replays_exactly() -> None:
     here = simulate(7, streams=40)
     there = {
         subprocess.run(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", PROGRAM.format(fused=StreamingConfig().fused)],
             env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
             check=True,
             capture_output=True,

@@ -1,0 +1,168 @@
+"""`Following`: one follower of a published stream, at its own pace.
+
+It has no task and no queue of its own: the task that iterates reads a page of entries when it wants one, and waits
+where there are none. So a follower that is slow costs nobody anything, and one that leaves leaves nothing behind. It
+knows the number of the next entry, so nothing is missed and nothing comes twice, whatever happens to its connection.
+
+While nothing comes it looks at the publisher now and then. One that is dead gets its stream ended, by whichever
+follower sees it first, with an ending in the log that all the others read, too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import Final, get_args
+
+import trio
+
+from gestura.chunks import Ending, Error, StreamChunk
+from gestura.errors import ErrorKind
+from gestura.relay.answers import PublishedAnswer
+from gestura.relay.entries import About, from_entry, to_entry
+from gestura.relay.log import START, Entry, Log, LogUnreachable, Position, RelayError, StreamState, UnknownStream, Watch
+from gestura.relay.patience import Patience
+from gestura.relay.pulse import Pulse
+from gestura.relay.settings import RelaySettings
+
+__all__ = ["IN_THE_QUEUE", "Following", "read_all"]
+
+ENTRIES_AT_A_TIME: Final = 256
+"""A page: enough that its round trip is small beside it, and no more than may wait for any other reader."""
+
+IN_THE_QUEUE: Final = "queue"
+"""The publisher of a stream that was submitted and not yet taken up. It never beats, and is not dead."""
+
+_ENDINGS = get_args(Ending)
+
+
+class Following:
+    """An asynchronous iterator of the chunks of a published stream; the last one is an `Ending`.
+
+    Iterating never raises for a stream that failed. One task at a time may iterate. Made by `Relay.follow`.
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        state: StreamState,
+        after: Position,
+        *,
+        log: Log,
+        watch: Watch,
+        patience: Patience,
+        settings: RelaySettings,
+    ) -> None:
+        self._stream_id = stream_id
+        self._position = after
+        self._log = log
+        self._watch = watch
+        self._patience = patience
+        self._settings = settings
+        self._grace = About.from_json(state.about).takeover_seconds
+        self._page: deque[Entry] = deque()
+        self._ending: Ending | None = None
+
+    @property
+    def stream_id(self) -> str:
+        """Which stream."""
+        return self._stream_id
+
+    @property
+    def position(self) -> Position:
+        """Where the chunk stands that was given last: who follows from there gets the next one."""
+        return self._position
+
+    @property
+    def ending(self) -> Ending | None:
+        """The last chunk, once it has been given."""
+        return self._ending
+
+    def __aiter__(self) -> Following:
+        return self
+
+    async def __anext__(self) -> StreamChunk:
+        """The next chunk. A checkpoint where a page is read, which has 256 entries at the most."""
+        if self._ending is not None:
+            await trio.lowlevel.checkpoint()
+            raise StopAsyncIteration
+        try:
+            if not self._page:
+                await self._turn_page()
+            entry = self._page.popleft()
+            if entry.position.number != self._position.number + 1:
+                raise UnknownStream(f"the entry after {self._position} is missing")  # noqa: TRY301  # one way out
+            chunk = from_entry(entry.payload)
+            self._position = entry.position
+        except UnknownStream as error:
+            chunk = _failed("stream_lost", f"the log has lost the stream: {error}")
+        except LogUnreachable as error:
+            chunk = _failed("log_unreachable", f"the log was out of reach for too long: {error}", retryable=True)
+        except _NotBegunError as error:
+            chunk = _failed("not_begun", str(error), retryable=True)
+        except RelayError as error:
+            chunk = _failed("unreadable", str(error))
+        if isinstance(chunk, _ENDINGS):
+            self._ending = chunk
+        return chunk
+
+    async def _turn_page(self) -> None:
+        """Wait for entries, and for as long as the publisher lives."""
+        pulse = Pulse(self._settings.dead_after + self._grace, self._settings.look_seconds)
+        began = trio.current_time()
+        while True:
+            self._page.extend(
+                await self._patience.with_(
+                    lambda: self._log.read(self._stream_id, self._position, most=ENTRIES_AT_A_TIME)
+                )
+            )
+            if self._page:
+                return
+            with trio.move_on_after(self._settings.look_seconds):
+                await self._watch.wait()
+                continue
+            state = await self._patience.with_(lambda: self._log.state(self._stream_id))
+            if state.last.number < self._position.number:
+                raise UnknownStream(f"it ends with {state.last}, and was read to {self._position}")
+            if state.publisher == IN_THE_QUEUE:
+                if trio.current_time() - began >= self._settings.begin_seconds:
+                    raise _NotBegunError(f"no worker has taken the stream up for {self._settings.begin_seconds:g} s")
+            elif state.last == self._position and pulse.look(state, trio.current_time()):
+                await self._end_for(state)
+
+    async def _end_for(self, dead: StreamState) -> None:
+        answer = PublishedAnswer()
+        for chunk in await read_all(self._log, self._patience, self._stream_id):
+            answer.add(chunk)
+        ending = Error(
+            f"the publisher of the stream died: it has not been heard of for {self._settings.dead_after:g} s",
+            kind=ErrorKind.RELAY,
+            code="publisher_lost",
+            retryable=True,
+            partial=answer.partial(),
+        )
+        await self._patience.with_(lambda: self._log.end_for(self._stream_id, dead=dead, payload=to_entry(ending)))
+
+
+class _NotBegunError(RelayError):
+    """No worker has taken the stream up."""
+
+
+async def read_all(log: Log, patience: Patience, stream_id: str) -> list[StreamChunk]:
+    """All that was published of a stream so far.
+
+    Raises:
+        UnknownStream: there is none.
+        LogUnreachable: the log was out of reach for too long.
+        RelayError: an entry can't be read.
+    """
+    chunks: list[StreamChunk] = []
+    position = START
+    while entries := await patience.with_(partial(log.read, stream_id, position, most=ENTRIES_AT_A_TIME)):
+        chunks += [from_entry(entry.payload) for entry in entries]
+        position = entries[-1].position
+    return chunks
+
+
+def _failed(code: str, message: str, *, retryable: bool = False) -> Error:
+    return Error(message, kind=ErrorKind.RELAY, code=code, retryable=retryable)
