@@ -1,4 +1,4 @@
-"""Whole clients in random worlds: 1,000 streams here, 10,000 with `HYPOTHESIS_PROFILE=thorough`. A failure names its seed."""
+"""Whole clients in random worlds: 1,000 streams, with `HYPOTHESIS_PROFILE=thorough` 10,000. A failure names a seed."""
 
 from __future__ import annotations
 
