@@ -19,7 +19,8 @@ any others stand below `providers`:
     [timeouts]
     idle = 60
 
-A key may stand in the file as `api_key`; better is `api_key_env`, the variable that holds it.
+A key may stand in the file as `api_key`; better is `api_key_env`, the variable that holds it. The table `serve` is what
+`gestura serve` is told (`gestura.serve_settings`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeo
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
+from gestura.serve_settings import KEYS_VARIABLE, REDIS_VARIABLE, ServeSettings, keys_told_by
 from gestura.strict_types import strict_converter
 from gestura.toml_lines import lines_of
 
@@ -52,7 +54,7 @@ CONFIG_VARIABLE: Final = "GESTURA_CONFIG"
 KEY_VARIABLE: Final = "api_key_env"
 """In a provider's section: the environment variable that holds its key."""
 
-SECTIONS: Final = frozenset({"limits", "providers", "retry", "timeouts"})
+SECTIONS: Final = frozenset({"limits", "providers", "retry", "serve", "timeouts"})
 """The tables of the file beside those of providers, each read by itself, so that an error can name its place."""
 
 DEFAULT: Final = "default"
@@ -68,11 +70,13 @@ class LoadedConfig:
     Args:
         config: what a client is told.
         path: the file that was read; `None` where there is none.
+        serve: what `gestura serve` is told.
         origins: by the path of a value, such as `openai.model`: `file:LINE`, the name of a variable, or `default`.
     """
 
     config: StreamingConfig
     path: Path | None
+    serve: ServeSettings
     origins: Mapping[str, str]
 
 
@@ -146,7 +150,7 @@ class _Reader:
             raise ConfigError(f"{path}: no TOML: {error}") from None
 
     def read(self, path: Path | None) -> LoadedConfig:
-        top = {field.name for field in attrs.fields(StreamingConfig)} | VARIABLES.keys()
+        top = {field.name for field in attrs.fields(StreamingConfig)} | VARIABLES.keys() | SECTIONS
         self._check_names("", self._table, top)
         if not isinstance(self._table.get("fallback", []), list):
             self._refuse("fallback", "expected a list of names of providers")
@@ -154,6 +158,7 @@ class _Reader:
         retry = self._section("retry", RetryPolicy)
         timeouts = self._section("timeouts", Timeouts)
         limits = self._limits()
+        serve = self._serve()
         plain = {name: value for name, value in self._table.items() if name not in VARIABLES.keys() | SECTIONS}
         plain.setdefault("primary", self._first_told(providers))
         for field in attrs.fields(StreamingConfig):
@@ -167,12 +172,23 @@ class _Reader:
             limits=limits,
         )
         self._check_provider_names(config)
-        return LoadedConfig(config=config, path=path, origins=self._origins)
+        return LoadedConfig(config=config, path=path, serve=serve, origins=self._origins)
 
     def _limits(self) -> Limits:
         told = limits_told_by(self._environment)
         self._origins |= {f"limits.{name}": variable for name, (_value, variable) in told.items()}
         return attrs.evolve(self._section("limits", Limits), **{name: value for name, (value, _) in told.items()})
+
+    def _serve(self) -> ServeSettings:
+        section = self._section("serve", ServeSettings)
+        told: dict[str, Any] = {}
+        if keys := keys_told_by(self._environment):
+            told["keys"] = {**section.keys, **keys}
+            self._origins["serve.keys"] = KEYS_VARIABLE
+        if url := self._environment.get(REDIS_VARIABLE, "").strip():
+            told["redis_url"] = url
+            self._origins["serve.redis_url"] = REDIS_VARIABLE
+        return attrs.evolve(section, **told)
 
     def _providers(self) -> dict[str, ProviderSettings]:
         others = self._table.get("providers", {})
