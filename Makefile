@@ -1,6 +1,6 @@
 # Every target sets up $(VENV) by itself, once, and again after pyproject.toml changes.
 # `make test PYTHON=python3.13 VENV=.venv-3.13` uses another interpreter beside the first;
-# `make test HYPOTHESIS_PROFILE=ci` draws the larger number of examples, `make test TESTS=tests/stages` runs a part.
+# `make test HYPOTHESIS_PROFILE=thorough` draws the larger number of examples, `make test TESTS=tests/stages` runs a part.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -90,7 +90,7 @@ bench-quick: $(BENCH_VENV)/.installed
 
 # 120,000 answers, each damaged in another field, every limit at its default, forty moments for Ctrl-C.
 hostile: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n auto --timeout=900 -rP \
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto --timeout=900 -rP \
 		tests/fuzz tests/wire/test_limits_hold.py tests/cli/test_ctrl_c.py
 
 # For so many seconds each of seven targets; it goes on from where the last one stopped (build/fuzz).
