@@ -29,19 +29,21 @@ from benchmarks.relay_process import RelayJob
 from benchmarks.report import replace_between_marks
 from benchmarks.workload import Workload
 
-__all__ = ["Row", "table"]
+__all__ = ["Row", "on_paper", "table"]
 
 PAGE: Final = ROOT / "docs" / "relay.md"
 TASK_SECONDS: Final = 60
-RATE: Final = 20.0
-"""Events a second in each stream, as many models write."""
+RATE: Final = 10.0
+"""Events a second in each stream: two cores carry a hundred such streams, and all that is measured around them."""
 
-EVENTS: Final = 80
+EVENTS: Final = 40
 ADD_UP: Final = """
 local bytes = 0
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do bytes = bytes + redis.call('MEMORY', 'USAGE', key) end
 return bytes
 """
+
+MANY: Final = 100_000
 
 CASES: Final = ((1, 1), (1, 10), (1, 100), (10, 1), (100, 1))
 """How many streams, and how many followers has each."""
@@ -225,6 +227,31 @@ def table(rows: list[Row], *, memory: bool) -> str:
     return "\n".join(lines)
 
 
+def on_paper(row: Row) -> str:
+    """What `MANY` streams like those of `row` need, by its figures."""
+    chunks = MANY * RATE
+    lines = [
+        f"### On paper: {MANY:,} streams at once\n",
+        f"By the last row, if each has {RATE:g} chunks a second and one follower: {chunks:,.0f} chunks a second. They need",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| to ask the providers and to publish | {_cores(row.publish_cpu_us, chunks)} |",
+        f"| to follow | {_cores(row.follow_cpu_us, chunks)} |",
+        f"| Redis, which works on one core | {_cores(row.redis_cpu_us, chunks)}, so as many servers |",
+        f"| commands to Redis, those within scripts included | {_cell(row.commands and row.commands * chunks, '{:,.0f}')}"
+        " a second |",
+        f"| memory in Redis for streams of {EVENTS} chunks | {_cell(row.kib and row.kib * MANY / 1024**2, '{:.1f} GiB')}"
+        " |",
+        "| connections | one for each stream to its provider, two for each process to Redis |",
+    ]
+    return "\n".join(lines)
+
+
+def _cores(cpu_us: float | None, chunks: float) -> str:
+    return _cell(cpu_us and cpu_us * chunks / 1e6, "{:,.0f} cores")
+
+
 def _cell(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value)
 
@@ -257,7 +284,8 @@ def main() -> None:
             rows.append(measure(job, redis, direct[streams]))
     text = (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['python']}; load {machine['load']} when it began. "
-        f"{EVENTS} chunks in each stream, {RATE:g} a second.\n\n{table(rows, memory=redis is None)}"
+        f"{EVENTS} chunks in each stream, {RATE:g} a second.\n\n{table(rows, memory=redis is None)}\n\n"
+        f"{on_paper(rows[-1])}"
     )
     sys.stdout.write(text + "\n")
     if not options.quick:
