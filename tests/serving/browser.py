@@ -78,11 +78,10 @@ class Browser:
 
     def command(self, method: str, path: str, body: Any = None) -> Any:
         data = json.dumps({} if body is None else body).encode() if method == "POST" else None
-        request = urllib.request.Request(
-            self._session + path, data, {"Content-Type": "application/json"}, method=method
-        )
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self._session + path, data, headers, method=method)  # noqa: S310  # loopback
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:  # noqa: S310
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(json.load(error)["value"]["message"]) from None

@@ -165,7 +165,8 @@ async def test_the_page_lets_nothing_in(browser: Browser) -> None:
     def try_it(url: str) -> None:
         browser.go(url)
         browser.run(
-            "const script = document.createElement('script'); script.text = 'window.hit = 1'; document.body.append(script)"
+            "const script = document.createElement('script'); script.text = 'window.hit = 1';"
+            "document.body.append(script)"
         )
         assert browser.run("return window.hit ?? null") is None
 
