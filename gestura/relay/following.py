@@ -25,13 +25,13 @@ from gestura.relay.patience import Patience
 from gestura.relay.pulse import Pulse
 from gestura.relay.settings import RelaySettings
 
-__all__ = ["IN_THE_QUEUE", "Following", "read_all"]
+__all__ = ["IN_THE_QUEUE", "Following", "is_in_the_queue", "read_all"]
 
 ENTRIES_AT_A_TIME: Final = 256
 """A page: enough that its round trip is small beside it, and no more than may wait for any other reader."""
 
-IN_THE_QUEUE: Final = "queue"
-"""The publisher of a stream that was submitted and not yet taken up. It never beats, and is not dead."""
+IN_THE_QUEUE: Final = "queue-"
+"""What the publishers of streams begin with that were submitted and not yet taken up. They never beat, and live."""
 
 _ENDINGS = get_args(Ending)
 
@@ -60,6 +60,8 @@ class Following:
         self._patience = patience
         self._settings = settings
         self._grace = About.from_json(state.about).takeover_seconds
+        self._over = state.ended and after.number == state.last.number
+        """Who begins behind the ending has nothing to wait for."""
         self._page: deque[Entry] = deque()
         self._ending: Ending | None = None
 
@@ -88,7 +90,7 @@ class Following:
 
     async def __anext__(self) -> StreamChunk:
         """The next chunk. A checkpoint where a page is read, which has 256 entries at the most."""
-        if self._ending is not None:
+        if self._over:
             await trio.lowlevel.checkpoint()
             raise StopAsyncIteration
         try:
@@ -108,7 +110,7 @@ class Following:
         except RelayError as error:
             chunk = _failed("unreadable", str(error))
         if isinstance(chunk, _ENDINGS):
-            self._ending = chunk
+            self._ending, self._over = chunk, True
         return chunk
 
     async def _turn_page(self) -> None:
@@ -129,7 +131,7 @@ class Following:
             state = await self._patience.with_(lambda: self._log.state(self._stream_id))
             if state.last.number < self._position.number:
                 raise UnknownStream(f"it ends with {state.last}, and was read to {self._position}")
-            if state.publisher == IN_THE_QUEUE:
+            if is_in_the_queue(state):
                 if trio.current_time() - began >= self._settings.begin_seconds:
                     raise _NotBegunError(f"no worker has taken the stream up for {self._settings.begin_seconds:g} s")
             elif state.last == self._position and pulse.look(state, trio.current_time()):
@@ -147,6 +149,11 @@ class Following:
             partial=answer.partial(),
         )
         await self._patience.with_(lambda: self._log.end_for(self._stream_id, dead=dead, payload=to_entry(ending)))
+
+
+def is_in_the_queue(state: StreamState) -> bool:
+    """Whether the stream was submitted, and no worker has taken it up."""
+    return state.publisher.startswith(IN_THE_QUEUE) and not state.ended
 
 
 class _NotBegunError(RelayError):

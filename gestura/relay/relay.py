@@ -22,7 +22,7 @@ from gestura.errors import ConfigError, ErrorKind
 from gestura.messages import Message
 from gestura.relay.answers import interrupted
 from gestura.relay.entries import About, to_entry
-from gestura.relay.following import IN_THE_QUEUE, Following, read_all
+from gestura.relay.following import IN_THE_QUEUE, Following, is_in_the_queue, read_all
 from gestura.relay.keeper import Keeper
 from gestura.relay.log import START, Log, Order, Position, RelayError, StreamExists, StreamState
 from gestura.relay.memory import MemoryLog, MemoryQueue
@@ -196,7 +196,7 @@ class Relay:
         """
         pulse = Pulse(self._settings.dead_after, self._settings.look_seconds)
         state = first = await self.state(stream_id)
-        if state.publisher == IN_THE_QUEUE and not state.ended:
+        if is_in_the_queue(state):
             raise RelayError(f"{stream_id!r} waits for a worker: pause it first")
         while not state.ended and not pulse.look(state, trio.current_time()):
             if (state.beat, state.last, state.term) != (first.beat, first.last, first.term):
@@ -236,9 +236,7 @@ class Relay:
         about = About(
             request=request, provider=provider, model=model, takeover_seconds=self._settings.takeover_seconds
         ).to_json()
-        state = await self._begin(stream_id, IN_THE_QUEUE, about, None)
-        if state.last != START or state.ended:
-            raise StreamExists(f"a stream {stream_id!r} is published already")
+        await self._begin(stream_id, IN_THE_QUEUE + uuid4().hex, about, None)
         await self._patience.with_(lambda: self._queue.put(stream_id, about))
         return stream_id
 
@@ -256,7 +254,7 @@ class Relay:
     async def _order(self, stream_id: str, order: Order) -> None:
         await self._patience.with_(lambda: self._log.order(stream_id, order))
         state = await self.state(stream_id)
-        if state.publisher == IN_THE_QUEUE and not state.ended:
+        if is_in_the_queue(state):
             about = About.from_json(state.about)
             ending = as_ordered(state.order or order, about, None)
             await self._patience.with_(lambda: self._log.end_for(stream_id, dead=state, payload=to_entry(ending)))
