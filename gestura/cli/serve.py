@@ -14,8 +14,8 @@ import click
 import trio
 
 from gestura._client import open_client
-from gestura.cli.configuration import config_option
 from gestura.cli.help import examples
+from gestura.cli.options import config_option, provider_option
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.whom import open_configuration
 from gestura.config_file import read_config
@@ -47,7 +47,7 @@ __all__ = ["serve"]
 @click.option("--worker/--no-worker", default=None, help="Whether this process asks the providers itself, too.")
 @click.option("--allow-anyone", is_flag=True, default=None, help="Let other machines in though there are no keys.")
 @click.option("--drain", type=click.FloatRange(0), metavar="SECONDS", help="How long streams may finish at the end.")
-@click.option("--provider", metavar="NAME", help="Whom to ask where a caller names nobody; `local` starts a model.")
+@provider_option
 @config_option
 def serve(config_path: Path | None, provider: str | None, **told: Any) -> None:
     """Serve streams over HTTP, until Ctrl-C or SIGTERM.
