@@ -48,7 +48,7 @@ class Relay:
         self._queue = queue
         self._settings = settings
         self._patience = Patience(settings.reach_seconds, settings.answer_seconds)
-        self.keeper = Keeper(log, settings, self._patience)
+        self.keeper: Keeper = Keeper(log, settings, self._patience)
 
     @property
     def settings(self) -> RelaySettings:
