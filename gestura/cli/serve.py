@@ -74,7 +74,7 @@ async def _serve(settings: ServeSettings, provider: str | None, config_path: Pat
 
     async with (
         open_configuration(provider, None, config_path) as config,
-        open_relay(settings.redis_url) as relay,
+        open_relay(settings.redis_url, prefix=settings.redis_prefix) as relay,
         open_client(config) as client,
         open_server(relay, config, settings) as server,
     ):
