@@ -22,7 +22,7 @@ from gestura.config_file import read_config
 from gestura.serve_settings import ServeSettings
 
 if TYPE_CHECKING:
-    from gestura.relay.worker import Worker
+    from gestura.relay import Worker
     from gestura.serving import Server
 
 __all__ = ["serve"]
@@ -68,8 +68,10 @@ def serve(config_path: Path | None, provider: str | None, **told: Any) -> None:
 
 
 async def _serve(settings: ServeSettings, provider: str | None, config_path: Path | None) -> None:
-    from gestura.relay import open_relay  # with what serves, half of a second that no other command should take
-    from gestura.relay.worker import Worker
+    from gestura.relay import (  # with what serves, slow to import: no other command should wait for it
+        Worker,
+        open_relay,
+    )
     from gestura.serving import open_server
 
     async with (

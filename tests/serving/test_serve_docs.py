@@ -60,5 +60,3 @@ def test_the_settings_are_all_there() -> None:
     told_otherwise = {"keys", "redis_url", "allow_anyone", "worker"}
 
     assert {field.name for field in attrs.fields(ServeSettings)} - told_otherwise == named
-
-
