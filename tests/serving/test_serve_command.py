@@ -173,10 +173,10 @@ def test_mistakes_in_the_file_are_told_with_their_place(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     for text, wanted in (
         ("[serve]\nprot = 1\n", "config.toml:2: serve.prot: there is no such setting; did you mean 'port'?"),
-        ("[serve]\nport = 99999\n", "config.toml:1: serve: 'port' must be <= 65535"),
-        ("[serve.keys]\nalice = 'too-short'\n", "serve.keys: keys: the key of 'alice' is to be at least 16"),
-        ("[serve]\nhosts = ['a b']\n", "serve.hosts"),
-        ("[serve]\norigins = ['example.com']\n", "serve.origins"),
+        ("[serve]\nport = 99999\n", "config.toml:2: serve.port: "),
+        ("[serve.keys]\nalice = 'too-short'\n", "the key of 'alice' is to be at least 16"),
+        ("[serve]\nhosts = ['a b']\n", "hosts: 'a b' is no name of a machine"),
+        ("[serve]\norigins = ['example.com']\n", "origins: 'example.com' is no origin"),
     ):
         file.write_text(text)
         result = CliRunner().invoke(main, ["serve", "--config", str(file)])
