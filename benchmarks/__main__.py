@@ -48,6 +48,8 @@ def main() -> None:
         _say(f"{client} is skipped: {reason}")
     plan = attrs.evolve(plan, clients=[client for client in plan.clients if client not in skipped])
     machine = describe_machine()
+    if not options.quick:
+        _say("If this is broken off, `--continue` goes on with it.")
     measure(plan, samples, _say)
 
     results = _results(samples, machine, skipped)
@@ -64,7 +66,7 @@ def main() -> None:
 def _chosen(plan: Plan, options: argparse.Namespace) -> Plan:
     """The part of the plan that was asked for."""
     if options.rounds:
-        plan = attrs.evolve(plan, rounds=options.rounds, seconds=float("inf"))
+        plan = attrs.evolve(plan, rounds=options.rounds, rounds_of_others=options.rounds, seconds=float("inf"))
     if options.workload:
         workloads = {name: FULL.workloads[name] for name in options.workload}
         plan = attrs.evolve(plan, workloads=workloads, beside=False)
