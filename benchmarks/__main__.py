@@ -60,7 +60,7 @@ def main() -> None:
         RESULTS.write_text(text, encoding="utf-8")
         write_page(results)
     sys.stdout.write(markdown(results) + "\n")
-    sys.stdout.write(_verdict(results["goals"]))
+    sys.stdout.write(_verdict(results["goals"], results["worst_cases"]))
 
 
 def _chosen(plan: Plan, options: argparse.Namespace) -> Plan:
@@ -78,12 +78,14 @@ def _chosen(plan: Plan, options: argparse.Namespace) -> Plan:
 def _results(samples: Path, machine: dict[str, Any], skipped: dict[str, str]) -> dict[str, Any]:
     measurements = load_measurements(samples)
     results = Results(measurements)
+    judged = goals(results)
     return {
         "machine": machine,
         "versions": versions(),
         "rounds": len({each.round for each in measurements}),
         "skipped": skipped,
-        "goals": [attrs.asdict(goal) for goal in goals(results)],
+        "goals": [goal.as_json() for goal in judged],
+        "worst_cases": {goal.name: goal.where for goal in judged},
         "figures": results.as_json(),
     }
 
@@ -95,11 +97,11 @@ def write_page(results: dict[str, Any]) -> None:
     CHART.write_text(svg(results), encoding="utf-8")
 
 
-def _verdict(told: list[dict[str, Any]]) -> str:
+def _verdict(told: list[dict[str, Any]], worst_cases: dict[str, str]) -> str:
     judged = [goal for goal in told if goal["holds"] is not None]
     failed = [goal for goal in judged if not goal["holds"]]
     summary = f"{len(judged) - len(failed)} of {len(judged)} goals hold; {len(told) - len(judged)} were not measured.\n"
-    return summary + (f"\nThose that don't:\n\n{goals_table(failed)}" if failed else "")
+    return summary + (f"\nThose that don't:\n\n{goals_table(failed, worst_cases)}" if failed else "")
 
 
 def _say(line: str) -> None:
