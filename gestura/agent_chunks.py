@@ -64,7 +64,7 @@ class PublicNarration:
 class Narration:
     """An agent speaks of its work."""
 
-    delivery: ClassVar = Delivery.IF_ROOM
+    delivery: ClassVar[Delivery] = Delivery.IF_ROOM
     narration: PublicNarration
     stage: NarrationStage
 
@@ -73,7 +73,7 @@ class Narration:
 class ToolCallResult:
     """What a tool gave back. `duration_ms` is wall time in milliseconds, `id` that of the call, where there was one."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     name: str
     success: bool
     output: str
@@ -85,7 +85,7 @@ class ToolCallResult:
 class ToolConfirmationRequired:
     """A tool waits for somebody to allow it."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     confirmation_id: str
     tool_name: str
     tool_args: str
@@ -98,7 +98,7 @@ class ToolConfirmationRequired:
 class ToolBlocked:
     """A tool was not run, for it was not allowed. `id` is that of the call, where there was one."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     tool_name: str
     reason: str
     id: str | None = attrs.field(default=None, kw_only=True)
@@ -108,7 +108,7 @@ class ToolBlocked:
 class AgentLoopIteration:
     """A turn of the agent's loop begins; `iteration` counts from 0."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     iteration: int
 
 
@@ -116,7 +116,7 @@ class AgentLoopIteration:
 class ContextCompacted:
     """The conversation was shortened. `tokens_saved` is an estimate."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     messages_before: int
     messages_after: int
     tokens_saved: int
@@ -127,7 +127,7 @@ class ContextCompacted:
 class ConfigRequest:
     """The agent asks for a setting to be read or changed."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     operation: str
     key: str
     value: str | None = None
@@ -138,7 +138,7 @@ class ConfigRequest:
 class MemoryBankSaved:
     """Messages were written to a file for a later session."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     file_path: str
     session_id: str
     summary: str
@@ -149,7 +149,7 @@ class MemoryBankSaved:
 class ReflectionStarted:
     """The agent looks back on its work."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     reason: str
 
 
@@ -157,7 +157,7 @@ class ReflectionStarted:
 class ReflectionComplete:
     """What the agent learned, and whether it was stored and promoted."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     summary: str
     stored: bool
     promoted: bool
@@ -191,7 +191,7 @@ class RuntimeSnapshot:
 class TaskRuntimeSnapshot:
     """An agent shows its plan."""
 
-    delivery: ClassVar = Delivery.IF_ROOM
+    delivery: ClassVar[Delivery] = Delivery.IF_ROOM
     snapshot: RuntimeSnapshot
 
 
@@ -229,7 +229,7 @@ class ShellSessionState(enum.Enum):
 class ShellOutput:
     """What a process wrote."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     process_id: str
     shell_session_id: str | None = None
     stream: ShellOutputStream
@@ -240,7 +240,7 @@ class ShellOutput:
 class ShellLifecycle:
     """A process began, ended or changed its state."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     process_id: str
     shell_session_id: str | None = None
     state: ShellProcessState
@@ -254,7 +254,7 @@ class ShellLifecycle:
 class ShellSessionLifecycle:
     """A shell session changed its state."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     shell_session_id: str
     state: ShellSessionState
     cwd: str | None = None

@@ -153,11 +153,11 @@ class Transcript:
         self._pieces: list[_Piece] = []
         self._calls: dict[str, _Piece] = {}
         self._open: _Piece | None = None
-        self.size = 0
+        self.size: int = 0
         """Bytes of what was shown, in UTF-8, and of many parts."""
-        self.shown = False
+        self.shown: bool = False
         """Whether any content was shown: text, thinking, a refusal or a tool call."""
-        self.has_text = False
+        self.has_text: bool = False
         """Whether any text was shown."""
 
     @property

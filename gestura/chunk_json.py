@@ -24,7 +24,7 @@ from gestura.parts import Part, ResultPart
 from gestura.request_options import NamedTool, Reasoning, ToolChoice
 from gestura.strict_types import strict_converter
 
-__all__ = ["from_json", "to_json"]
+__all__ = ["converter", "from_json", "in_words", "to_json"]
 
 
 def _tag(chunk_class: type) -> str:
@@ -32,12 +32,15 @@ def _tag(chunk_class: type) -> str:
 
 
 @cache
-def converter() -> cattrs.Converter:
+def converter(*, unknown_keys: bool = True) -> cattrs.Converter:
     """What writes and reads chunks, and other things made of the same parts.
 
     Made with its first use: it takes as long as a fifth of `import gestura`, and most programs need no JSON.
+
+    Args:
+        unknown_keys: pass over keys that are not known, instead of refusing them.
     """
-    converter = strict_converter(unknown_keys=True)
+    converter = strict_converter(unknown_keys=unknown_keys)
 
     def without_empty_fields(cls: type) -> Any:
         always: Any = {f.name: override(omit_if_default=False) for f in attrs.fields(cls) if f.metadata.get("always")}
@@ -80,7 +83,8 @@ def _bytes(value: Any, _kind: type) -> bytes:
         raise TypeError("expected bytes in base64") from None
 
 
-def _words(error: BaseException, kind: type | None) -> str:
+def in_words(error: BaseException, kind: type | None) -> str:
+    """What is wrong, for `cattrs.transform_error`, which puts the place behind it."""
     return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
 
 
@@ -109,7 +113,7 @@ def from_json(value: Any) -> StreamChunk:
     except KeyError as error:
         raise ValueError(f"not a stream chunk: unknown or missing type {error}") from None
     except cattrs.BaseValidationError as error:
-        problems = "; ".join(cattrs.transform_error(error, format_exception=_words))
+        problems = "; ".join(cattrs.transform_error(error, format_exception=in_words))
         raise ValueError(f"not a stream chunk: {problems}") from None
     except TypeError:
         raise ValueError(f"not a stream chunk: expected an object, found {type(value).__name__}") from None

@@ -89,7 +89,7 @@ __all__ = [
 class Text:
     """A piece of the answer."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     text: str
 
 
@@ -97,7 +97,7 @@ class Text:
 class Thinking:
     """A piece of the model's reasoning, as far as the provider shows it."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     text: str
 
 
@@ -105,7 +105,7 @@ class Thinking:
 class Refusal:
     """A piece of the model's own words for why it does not answer, where the provider keeps them apart from text."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     text: str
 
 
@@ -120,7 +120,7 @@ class Signature:
         sealed_by: the wire format that it belongs to, such as `anthropic`.
     """
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     signature: str
     id: str | None = None
     redacted: bool = False
@@ -136,7 +136,7 @@ class ToolCallStart:
         name: the function's name.
     """
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     id: str
     name: str
 
@@ -145,7 +145,7 @@ class ToolCallStart:
 class ToolCallArgs:
     """A piece of the JSON text of a tool call's arguments."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     id: str
     fragment: str
 
@@ -154,7 +154,7 @@ class ToolCallArgs:
 class ToolCallEnd:
     """The call is complete. A call that a broken stream left without one is unfinished: don't run it."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     id: str
 
 
@@ -165,7 +165,7 @@ class ToolCallEnd:
 class Status:
     """What is going on, in words for a person."""
 
-    delivery: ClassVar = Delivery.BEST_EFFORT
+    delivery: ClassVar[Delivery] = Delivery.BEST_EFFORT
     message: str
 
 
@@ -179,14 +179,16 @@ class TokenUsageUpdate:
         percentage: the share, in whole percent.
         status: green, yellow or red.
         estimated_cost: US dollars.
+        is_cost_guessed: nobody knows the model's price, and `estimated_cost` goes by a common one.
     """
 
-    delivery: ClassVar = Delivery.BEST_EFFORT
+    delivery: ClassVar[Delivery] = Delivery.BEST_EFFORT
     estimated: int
     limit: int
     percentage: int
     status: TokenUsageStatus
     estimated_cost: float
+    is_cost_guessed: bool = False
 
 
 @attrs.frozen
@@ -202,7 +204,7 @@ class RetryAttempt:
             asked for with `after_output="restart"`.
     """
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     attempt: int
     max_attempts: int
     delay_ms: int
@@ -219,7 +221,7 @@ class ProviderEvent:
         data: its payload, JSON text as it came; but where it repeats the key, that is hidden.
     """
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     event: str
     data: str
 

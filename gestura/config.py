@@ -34,7 +34,7 @@ class ProviderSettings:
     """How to reach one provider.
 
     Args:
-        kind: which wire format it speaks: a key of `gestura.providers.builtin_providers()`.
+        kind: which wire format it speaks: a key of `gestura.providers.BUILTIN_PROVIDERS`, or one of your own.
         model: the model asked where a request names none.
         api_key: never shown by `repr`. Blank for servers that need none.
         base_url: where it is; `None` is the provider's own.

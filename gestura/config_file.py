@@ -19,13 +19,15 @@ any others stand below `providers`:
     [timeouts]
     idle = 60
 
-A key may stand in the file as `api_key`; better is `api_key_env`, the variable that holds it.
+A key may stand in the file as `api_key`; better is `api_key_env`, the variable that holds it. The table `serve` is what
+`gestura serve` is told (`gestura.serve_settings`).
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -41,6 +43,7 @@ from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeo
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
+from gestura.serve_settings import KEYS_VARIABLE, REDIS_VARIABLE, ServeSettings, keys_told_by
 from gestura.strict_types import strict_converter
 from gestura.toml_lines import lines_of
 
@@ -52,7 +55,7 @@ CONFIG_VARIABLE: Final = "GESTURA_CONFIG"
 KEY_VARIABLE: Final = "api_key_env"
 """In a provider's section: the environment variable that holds its key."""
 
-SECTIONS: Final = frozenset({"limits", "providers", "retry", "timeouts"})
+SECTIONS: Final = frozenset({"limits", "providers", "retry", "serve", "timeouts"})
 """The tables of the file beside those of providers, each read by itself, so that an error can name its place."""
 
 DEFAULT: Final = "default"
@@ -68,11 +71,13 @@ class LoadedConfig:
     Args:
         config: what a client is told.
         path: the file that was read; `None` where there is none.
+        serve: what `gestura serve` is told.
         origins: by the path of a value, such as `openai.model`: `file:LINE`, the name of a variable, or `default`.
     """
 
     config: StreamingConfig
     path: Path | None
+    serve: ServeSettings
     origins: Mapping[str, str]
 
 
@@ -143,10 +148,12 @@ class _Reader:
         try:
             self._table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: no TOML: {error}") from None
+            words, _, place = str(error).partition(" (at line ")
+            line = f":{place.partition(',')[0]}" if place else ""
+            raise ConfigError(f"{path}{line}: no TOML: {words if place else error}") from None
 
     def read(self, path: Path | None) -> LoadedConfig:
-        top = {field.name for field in attrs.fields(StreamingConfig)} | VARIABLES.keys()
+        top = {field.name for field in attrs.fields(StreamingConfig)} | VARIABLES.keys() | SECTIONS
         self._check_names("", self._table, top)
         if not isinstance(self._table.get("fallback", []), list):
             self._refuse("fallback", "expected a list of names of providers")
@@ -154,6 +161,7 @@ class _Reader:
         retry = self._section("retry", RetryPolicy)
         timeouts = self._section("timeouts", Timeouts)
         limits = self._limits()
+        serve = self._serve()
         plain = {name: value for name, value in self._table.items() if name not in VARIABLES.keys() | SECTIONS}
         plain.setdefault("primary", self._first_told(providers))
         for field in attrs.fields(StreamingConfig):
@@ -167,12 +175,23 @@ class _Reader:
             limits=limits,
         )
         self._check_provider_names(config)
-        return LoadedConfig(config=config, path=path, origins=self._origins)
+        return LoadedConfig(config=config, path=path, serve=serve, origins=self._origins)
 
     def _limits(self) -> Limits:
         told = limits_told_by(self._environment)
         self._origins |= {f"limits.{name}": variable for name, (_value, variable) in told.items()}
         return attrs.evolve(self._section("limits", Limits), **{name: value for name, (value, _) in told.items()})
+
+    def _serve(self) -> ServeSettings:
+        section = self._section("serve", ServeSettings)
+        told: dict[str, Any] = {}
+        if keys := keys_told_by(self._environment):
+            told["keys"] = {**section.keys, **keys}
+            self._origins["serve.keys"] = KEYS_VARIABLE
+        if url := self._environment.get(REDIS_VARIABLE, "").strip():
+            told["redis_url"] = url
+            self._origins["serve.redis_url"] = REDIS_VARIABLE
+        return attrs.evolve(section, **told)
 
     def _providers(self) -> dict[str, ProviderSettings]:
         others = self._table.get("providers", {})
@@ -268,7 +287,7 @@ class _Reader:
         try:
             return self._converter.structure(values, cls)
         except cattrs.BaseValidationError as error:
-            name, problem = _first_problem(error, get_type_hints(cls))
+            name, problem = _first_problem(error, get_type_hints(cls), values)
             self._refuse(".".join(filter(None, (path, name))), problem)
 
     def _note(self, path: str, *, told: bool) -> None:
@@ -289,27 +308,43 @@ class _Reader:
         return None
 
 
-def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any]) -> tuple[str, str]:
+def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any], values: Any) -> tuple[str, str]:
     """The name of the first field that is wrong, and why."""
     for inner in error.exceptions:
         note = next((note for note in getattr(inner, "__notes__", ()) if isinstance(note, _NOTES)), None)
         name = "" if note is None else str(note.name if isinstance(note, AttributeValidationNote) else note.index)
         if isinstance(inner, cattrs.BaseValidationError):
             kind = types.get(name, object)
-            deeper, problem = _first_problem(inner, get_type_hints(kind) if attrs.has(kind) else {})
+            hints = get_type_hints(kind) if attrs.has(kind) else {}
+            deeper, problem = _first_problem(inner, hints, _item(values, name))
             return ".".join(filter(None, (name, deeper))), problem
-        return name, _in_words(inner, types.get(name))
+        if broken := _BOUND.fullmatch(str(inner)):
+            return broken[
+                1
+            ], f"expected {'at least' if broken[2] == '>=' else 'at most'} {broken[3]}, found {broken[4]}"
+        return name, _in_words(inner, types.get(name), _item(values, name))
     return "", str(error)
 
 
-def _in_words(error: Exception, kind: Any) -> str:
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return f"expected one of {', '.join(str(member.value) for member in kind)}"
-    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
-    if literal is not None:
-        return f"expected one of {', '.join(get_args(literal))}"
-    return str(error)
+def _item(values: Any, name: str) -> Any:
+    return values.get(name) if isinstance(values, Mapping) else None
 
+
+def _in_words(error: Exception, kind: Any, found: Any) -> str:
+    """What is wrong with a value. Only where there is a choice, which no secret is, what was found is shown."""
+    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
+    choices: tuple[Any, ...] = get_args(literal)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        choices = tuple(member.value for member in kind)
+    if not choices:
+        return str(error)
+    nearest = difflib.get_close_matches(str(found), map(str, choices), n=1)
+    meant = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return f"expected one of {', '.join(map(str, choices))}, found {found!r}{meant}"
+
+
+_BOUND: Final = re.compile(r"'(\w+)' must be (>=|<=) (\S+): (\S+)")
+"""The words of the validators of attrs."""
 
 _NOTES: Final = (AttributeValidationNote, IterableValidationNote)
 

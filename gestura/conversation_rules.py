@@ -34,7 +34,7 @@ __all__ = ["LONGEST_TOOL_NAME", "TOOL_NAME", "check"]
 
 _P = TypeVar("_P", ToolCall, ToolResult)
 
-PARTS_BY_ROLE: Final = {
+PARTS_BY_ROLE: Final[Mapping[Role, tuple[type, ...]]] = {
     Role.USER: (TextPart, ImagePart, DocumentPart, ToolResult),
     Role.ASSISTANT: (TextPart, ThinkingPart, ToolCall, RefusalPart),
 }

@@ -52,7 +52,7 @@ class FinishReason(enum.Enum):
 class _Complete:
     """What is told of a whole answer."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     usage: TokenUsage | None = None
     finish_reason: FinishReason = attrs.field(default=FinishReason.UNKNOWN, metadata={"always": True})
     provider_finish_reason: str | None = None
@@ -97,7 +97,7 @@ class Cancelled:
         partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
     """
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     usage: TokenUsage | None = None
     partial: Message | None = None
 
@@ -116,7 +116,7 @@ class Paused:
             results of its calls so far. `None` otherwise.
     """
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     usage: TokenUsage | None = None
     partial: Message | None = None
     request: Request | None = None
@@ -143,7 +143,7 @@ class Error:
         partial: what was shown before; `None` for nothing. A tool call that was not complete is left out.
     """
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     message: str
     kind: ErrorKind = attrs.field(default=ErrorKind.INTERNAL, kw_only=True, metadata={"always": True})
     provider: str | None = attrs.field(default=None, kw_only=True)
@@ -161,7 +161,7 @@ class Error:
 class ContextOverflow:
     """The request, or the conversation with its answer so far, is longer than the model's context window."""
 
-    delivery: ClassVar = Delivery.LOSSLESS
+    delivery: ClassVar[Delivery] = Delivery.LOSSLESS
     error_message: str
 
 

@@ -7,6 +7,7 @@ itself goes to `$defs`. Objects admit no other keys than theirs, which is also w
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,13 @@ from gestura.type_shapes import UNTOLD, Array, Choice, Field, Noted, Object, One
 
 __all__ = ["schema_of"]
 
-JSON_TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+JSON_TYPES: Final[Mapping[type, str]] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    type(None): "null",
+}
 
 
 def schema_of(type_: Any) -> dict[str, Any]:

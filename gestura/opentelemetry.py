@@ -90,7 +90,7 @@ class OpenTelemetry:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         meter = metrics.get_meter("gestura", meter_provider=meter_provider)
-        self.tracer = trace.get_tracer("gestura", tracer_provider=tracer_provider)
+        self.tracer: trace.Tracer = trace.get_tracer("gestura", tracer_provider=tracer_provider)
         self.clock = clock
 
         def seconds(name: str, description: str) -> metrics.Histogram:
@@ -101,10 +101,12 @@ class OpenTelemetry:
                 explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
             )
 
-        self.duration = seconds("duration", "From the request to the ending.")
-        self.first_chunk = seconds("time_to_first_chunk", "From the request to the first chunk of content.")
-        self.next_chunk = seconds("time_per_output_chunk", "From one chunk of content to the next.")
-        self.tokens_of_stream = {
+        self.duration: metrics.Histogram = seconds("duration", "From the request to the ending.")
+        self.first_chunk: metrics.Histogram = seconds(
+            "time_to_first_chunk", "From the request to the first chunk of content."
+        )
+        self.next_chunk: metrics.Histogram = seconds("time_per_output_chunk", "From one chunk of content to the next.")
+        self.tokens_of_stream: dict[str, metrics.Histogram] = {
             kind: meter.create_histogram(
                 f"gen_ai.client.inference.operation.{kind}",
                 unit="{token}",
@@ -113,12 +115,16 @@ class OpenTelemetry:
             )
             for kind, words in TOKENS_OF_STREAM.items()
         }
-        self.tokens = {
+        self.tokens: dict[str, metrics.Counter] = {
             kind: meter.create_counter(f"gen_ai.client.inference.usage.{kind}", unit="{token}", description=f"{words}.")
             for kind, words in TOKENS.items()
         }
-        self.retries = meter.create_counter("gestura.retries", unit="{retry}", description="Requests made again.")
-        self.drops = meter.create_counter("gestura.dropped_chunks", unit="{chunk}", description="Chunks given up.")
+        self.retries: metrics.Counter = meter.create_counter(
+            "gestura.retries", unit="{retry}", description="Requests made again."
+        )
+        self.drops: metrics.Counter = meter.create_counter(
+            "gestura.dropped_chunks", unit="{chunk}", description="Chunks given up."
+        )
 
     def begin(self, asked: Asked) -> _StreamSpan:
         """A span for the stream, below the one that is current."""

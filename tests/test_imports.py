@@ -9,6 +9,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ MODULES = {
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
     ("chat_dialect", "delivery", "environment", "errors", "limits", "secrecy", "strict_types", "toml_lines", "usage"),
-    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing"),
+    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing", "serve_settings"),
     ("config_file", "messages", "request_options", "type_shapes"),
     ("json_schema", "structuring", "tool_schemas"),
     ("response_formats", "tools"),
@@ -41,12 +42,13 @@ LAYERS = (
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),
     ("transport._aiohttp_exchange",),
-    ("transport._aiohttp", "transport._aiohttp_thread"),
+    ("transport._aiohttp_thread", "transport._loop"),
+    ("transport._aiohttp",),
     ("_agent",),
     ("_client",),
     ("relay",),
     ("gestura",),  # the public names, in `__init__`
-    ("local", "simulator"),
+    ("local", "serving", "simulator"),
     ("testing",),
     ("cli",),
     ("__main__",),
@@ -58,9 +60,9 @@ ONLY_IN = {
     "trio": {
         "cancellation",
         "transport",
-        "transport._aiohttp",
         "transport._aiohttp_exchange",
         "transport._aiohttp_thread",
+        "transport._loop",
         "transport._quick_loop",
         "_actors",
         "_agent",
@@ -69,7 +71,7 @@ ONLY_IN = {
         "cli",
         "relay",
     }
-    | {"local", "simulator", "testing"},
+    | {"local", "serving", "simulator", "testing"},
     "asyncio": {
         "transport._aiohttp_exchange",
         "transport._aiohttp_session",
@@ -77,12 +79,13 @@ ONLY_IN = {
         "transport._quick_loop",
         "simulator",
     },
-    "aiohttp": {"transport._aiohttp_protocol", "transport._aiohttp_session", "simulator"},
-    "trio_asyncio": {"transport._aiohttp"},
+    "aiohttp": {"transport._aiohttp_protocol", "transport._aiohttp_session", "serving", "simulator"},
+    "trio_asyncio": {"transport._loop"},
     "click": {"cli"},
     "prompt_toolkit": {"cli"},
     "rich": {"cli"},
     "coredis": {"relay"},
+    "prometheus_client": {"serving"},
     "xllamacpp": {"local"},
     "genai_prices": {"pricing"},
     "opentelemetry": {"opentelemetry"},
@@ -104,8 +107,13 @@ def room_of(module: str) -> str:
     )
 
 
-def imports(module: str, *, at_import_time: bool = False) -> Iterator[str]:
+@cache
+def imports(module: str, *, at_import_time: bool = False) -> frozenset[str]:
     """The full names of the modules that `module` imports, anywhere in it or only when it is itself imported."""
+    return frozenset(_found_imports(module, at_import_time))
+
+
+def _found_imports(module: str, at_import_time: bool) -> Iterator[str]:
     pending: list[ast.AST] = [ast.parse(MODULES[module].read_text(encoding="utf-8"))]
     while pending:
         match pending.pop():
@@ -167,10 +175,23 @@ def test_trio_asyncio_is_imported_in_functions_only(module: str) -> None:
 def test_importing_gestura_is_light() -> None:
     """`import gestura` loads no command line, no simulator, no HTTP library, and nothing that few programs need."""
     foreign = (
-        "aiohttp cattrs coredis trio_asyncio click prompt_toolkit rich xllamacpp genai_prices opentelemetry pydantic"
+        "aiohttp cattrs coredis trio_asyncio click prometheus_client prompt_toolkit rich xllamacpp genai_prices "
+        "opentelemetry pydantic"
     )
     rooms = (
-        *("_agent", "cli", "config_file", "local", "recorder", "relay", "simulator", "structuring", "testing", "tools"),
+        *(
+            "_agent",
+            "cli",
+            "config_file",
+            "local",
+            "recorder",
+            "relay",
+            "serving",
+            "simulator",
+            "structuring",
+            "testing",
+            "tools",
+        ),
         *("transport._aiohttp", "transport.recording"),
     )
     heavy = {*foreign.split(), *(f"gestura.{room}" for room in rooms)}

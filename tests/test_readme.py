@@ -1,9 +1,10 @@
 """What the README and the pages of the documentation show works: Python runs, commands exist, links lead somewhere.
 
-A block of Python that calls `trio.run` runs as a file of its own, as a reader would paste it. The other blocks of a
-page are pieces of one program, in which the usual modules are imported, `client` is an open client, and `access_token`
-comes from somewhere. Whichever provider they ask, a simulator answers: "Hello!", or what a page has in a comment of
-the form `<!-- the model says: … -->`.
+A block of Python that calls `trio.run` or `asyncio.run` runs as a file of its own, as a reader would paste it. One that
+begins with the name of a file is that file, which other blocks of the page may import. The other blocks of a page are
+pieces of one program, in which the usual modules are imported, `client` is an open client, and `access_token` comes
+from somewhere. Whichever provider they ask, a simulator answers: "Hello!", or what a page has in a comment of the form
+`<!-- the model says: … -->`. What is shown for a shell is run by `test_shell_blocks.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import inspect
 import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -24,6 +27,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from pages import INDEX, PAGES, README, ROOT, Block, blocks, each_page
 
 import gestura
 from gestura.cli import main
@@ -34,42 +38,32 @@ from gestura.transport import HttpRequest, HttpResponse, Transport
 from gestura.transport._aiohttp import open_aiohttp_transport
 from gestura.usage import TokenUsage
 
-ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
-INDEX = ROOT / "docs" / "index.md"
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ANSWER = Scenario(model="any", steps=(Text("Hello!"),), usage=TokenUsage(input_tokens=5, output_tokens=2))
 PATIENCE = 60.0  # seconds; each example takes one
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-
-
-def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
-    """The fenced blocks of a language, each with the number of its first line."""
-    text = page.read_text(encoding="utf-8")
-    for block in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        yield text.count("\n", 0, block.start(1)) + 1, block[1]
-
-
-def is_program(code: str) -> bool:
-    return "trio.run(" in code
-
-
 PROGRAMS = [
-    pytest.param(code, id=f"{page.relative_to(ROOT)}:{line}")
-    for page in PAGES
-    for line, code in blocks(page, "python")
-    if is_program(code)
+    pytest.param(block, id=str(block)) for page in PAGES for block in blocks(page, "python") if block.is_program
 ]
+CHECKED = {
+    "python": "run here, or as tests by tests/testing/test_docs.py",
+    "console": "run by test_shell_blocks.py",
+    "sh": "run by test_shell_blocks.py",
+    "toml": "read here",
+    "js": "parsed here, for no test has a browser for it",
+    "text": "no code: a layout, a message, what goes over a wire",
+    "": "no code: a picture",
+}
+"""Each kind of block that a page may have, and how it is held to what it says."""
 
 
-@pytest.mark.parametrize("code", PROGRAMS)
-async def test_a_program_runs_when_pasted_into_a_file(code: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_a_program_runs_when_pasted_into_a_file(program: Block, tmp_path: Path) -> None:
     """It answers, complains of nothing, and exits with 0."""
-    if is_local := "gestura.local" in code:
+    if is_local := "gestura.local" in program.code:
         skip_without_local_model()
+    write_files(program.page, tmp_path)
     file = tmp_path / "pasted.py"
-    file.write_text(code, encoding="utf-8")
+    file.write_text(program.code, encoding="utf-8")
     async with open_simulator() as simulator:
         told = {"OPENAI_API_KEY": "any", "OPENAI_BASE_URL": simulator.url, "OPENAI_MODEL": "hello"}
         with trio.fail_after(PATIENCE):
@@ -86,6 +80,13 @@ async def test_a_program_runs_when_pasted_into_a_file(code: str, tmp_path: Path)
     assert is_local or b"Hello!" in run.stdout
 
 
+def write_files(page: Path, folder: Path) -> None:
+    """The blocks of a page that are files, as files."""
+    for block in blocks(page):
+        if block.file:
+            (folder / block.file).write_text(block.code, encoding="utf-8")
+
+
 def skip_without_local_model() -> None:
     pytest.importorskip("xllamacpp", reason="the local model's server is not installed", exc_type=ImportError)
     try:
@@ -95,15 +96,17 @@ def skip_without_local_model() -> None:
 
 
 @each_page
-async def test_the_pieces_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_pieces_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """They run, in their order and in one namespace."""
-    pieces = [(line, code) for line, code in blocks(page, "python") if not is_program(code)]
+    pieces = [block for block in blocks(page, "python") if not block.is_program and not block.file]
+    write_files(page, tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     namespace: dict[str, Any] = {"gestura": gestura, "os": os, "sys": sys, "trio": trio, "access_token": "any"}
-    for _, code in pieces:
-        for variable in re.findall(r'environ\["(\w+)"\]', code):
+    for piece in pieces:
+        for variable in re.findall(r'environ\["(\w+)"\]', piece.code):
             monkeypatch.setenv(variable, "any")
     # Any string may be the name of a model.
-    strings = {string for _, code in pieces for string in re.findall(r'"([^"\n]+)"', code)}
+    strings = {string for piece in pieces for string in re.findall(r'"([^"\n]+)"', piece.code)}
     scenarios = [attrs.evolve(answer_for(page), model=string) for string in (ANSWER.model, *strings)]
     with trio.fail_after(PATIENCE):
         async with open_simulator(scenarios) as simulator, open_aiohttp_transport() as transport:
@@ -111,8 +114,8 @@ async def test_the_pieces_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPa
             monkeypatch.setattr(gestura, "open_client", open_client)
             async with default_client() as client:
                 namespace["client"] = client
-                for line, code in pieces:
-                    await run_piece(page, line, code, namespace)
+                for piece in pieces:
+                    await run_piece(piece, namespace)
 
 
 def answer_for(page: Path) -> Scenario:
@@ -125,9 +128,10 @@ def default_client() -> AbstractAsyncContextManager[gestura.Client]:
     return gestura.open_client(gestura.StreamingConfig(primary="any", providers={"any": settings}))
 
 
-async def run_piece(page: Path, line: int, code: str, namespace: dict[str, Any]) -> None:
+async def run_piece(piece: Block, namespace: dict[str, Any]) -> None:
     """Run a piece that may await; a traceback shows the page and the line."""
-    program = compile("\n" * (line - 1) + code, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    code = "\n" * (piece.line - 1) + piece.code
+    program = compile(code, piece.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     result = eval(program, namespace)  # noqa: S307  # our own documentation
     if inspect.isawaitable(result):
         await result
@@ -146,11 +150,41 @@ class Diverted:
         return self._transport.open(attrs.evolve(request, url=self._simulator.url + path[1]), **options)
 
 
+@each_page
+def test_every_block_is_held_to_what_it_says(page: Path) -> None:
+    """No block is of a kind that no test looks at, and none escapes by being indented or left open."""
+    text = page.read_text(encoding="utf-8")
+
+    assert 2 * len(list(blocks(page))) == len(re.findall(r"^ *```", text, re.MULTILINE))
+    assert set() == {block.language for block in blocks(page)} - set(CHECKED)
+
+
+@each_page
+def test_files_of_toml_configure(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page shows as a configuration is one."""
+    for block in blocks(page, "toml"):
+        for variable in re.findall(r'api_key_env = "(\w+)"', block.code):
+            monkeypatch.setenv(variable, "any")
+        file = tmp_path / "config.toml"
+        file.write_text(block.code, encoding="utf-8")
+        assert gestura.load_config(file).primary
+
+
+@each_page
+def test_scripts_for_a_browser_parse(page: Path) -> None:
+    """JavaScript is what node takes for it."""
+    for block in blocks(page, "js"):
+        if shutil.which("node") is None:
+            pytest.skip("node is not installed")
+        checked = subprocess.run(["node", "--check", "-"], input=block.code.encode(), check=False, capture_output=True)  # noqa: S607
+        assert 0 == checked.returncode, checked.stderr.decode()
+
+
 def commands(page: Path) -> Iterator[list[str]]:
     """The words of every command that a page shows, without variables set in front of it."""
     text = page.read_text(encoding="utf-8")
     lines = re.findall(r"^ *\$ (.*)$", text, re.MULTILINE)
-    lines += [line for _, block in blocks(page, "sh") for line in block.splitlines()]
+    lines += [line for block in blocks(page, "sh") for line in block.code.splitlines()]
     for line in lines:
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
@@ -203,7 +237,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_index_has_every_page() -> None:
-    """A page of the documentation can be found from its index."""
+    """A page of the documentation can be found from its index, and in the navigation of the site."""
     linked = {(INDEX.parent / link).resolve() for link in links(INDEX)}
+    navigation = (ROOT / "docs" / "site" / "zensical.toml").read_text(encoding="utf-8")
 
-    assert set() == {page for page in PAGES if page != INDEX} - linked
+    assert set() == {page for page in PAGES if page not in (INDEX, README)} - linked
+    for page in PAGES:
+        place = page.name.lower() if page.parent == ROOT else page.relative_to(ROOT / "docs").as_posix()
+        assert page == README or f'"{place}"' in navigation, place

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -14,6 +16,14 @@ from gestura.errors import ConfigError
 
 __all__ = ["chunks_as_json", "config_option", "model_option", "plain_option", "provider_option", "record_option"]
 
+Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
+
+
+class Option(Protocol):
+    """What makes an option of a command."""
+
+    def __call__(self, command: Command, /) -> Command: ...
+
 
 def _providers(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """What a shell may complete a provider's name to: those that are configured."""
@@ -24,18 +34,18 @@ def _providers(_context: click.Context, _parameter: click.Parameter, begun: str)
     return [CompletionItem(name) for name in names if name.startswith(begun)]
 
 
-provider_option = click.option(
+provider_option: Option = click.option(
     "--provider",
     metavar="NAME",
     shell_complete=_providers,
     help="Which provider to ask; `local` starts a small model on this machine.",
 )
 
-model_option = click.option(
+model_option: Option = click.option(
     "--model", metavar="NAME", help="Which model to ask; the provider's configured one unless told."
 )
 
-config_option = click.option(
+config_option: Option = click.option(
     "--config",
     "config_path",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -43,17 +53,17 @@ config_option = click.option(
     help="The configuration file; the one that GESTURA_CONFIG names unless told.",
 )
 
-record_option = click.option(
+record_option: Option = click.option(
     "--record",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Write what passes over the wire to this file, without secrets.",
 )
 
-chunks_as_json = click.option(
+chunks_as_json: Option = click.option(
     "--json", "as_json", is_flag=True, help="Print one tagged JSON chunk per line, the ending last."
 )
 
-plain_option = click.option(
+plain_option: Option = click.option(
     "--plain", is_flag=True, help="Show the answer as the model wrote it, also where it is Markdown."
 )

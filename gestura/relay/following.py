@@ -25,13 +25,13 @@ from gestura.relay.patience import Patience
 from gestura.relay.pulse import Pulse
 from gestura.relay.settings import RelaySettings
 
-__all__ = ["IN_THE_QUEUE", "Following", "read_all"]
+__all__ = ["IN_THE_QUEUE", "Following", "end_for_dead", "is_in_the_queue", "read_all"]
 
 ENTRIES_AT_A_TIME: Final = 256
 """A page: enough that its round trip is small beside it, and no more than may wait for any other reader."""
 
-IN_THE_QUEUE: Final = "queue"
-"""The publisher of a stream that was submitted and not yet taken up. It never beats, and is not dead."""
+IN_THE_QUEUE: Final = "queue-"
+"""What the publishers of streams begin with that were submitted and not yet taken up. They never beat, and live."""
 
 _ENDINGS = get_args(Ending)
 
@@ -60,6 +60,8 @@ class Following:
         self._patience = patience
         self._settings = settings
         self._grace = About.from_json(state.about).takeover_seconds
+        self._over = state.ended and after.number == state.last.number
+        """Who begins behind the ending has nothing to wait for."""
         self._page: deque[Entry] = deque()
         self._ending: Ending | None = None
 
@@ -78,12 +80,17 @@ class Following:
         """The last chunk, once it has been given."""
         return self._ending
 
+    @property
+    def at_hand(self) -> int:
+        """How many chunks are here already: so many more can be had without waiting."""
+        return len(self._page)
+
     def __aiter__(self) -> Following:
         return self
 
     async def __anext__(self) -> StreamChunk:
         """The next chunk. A checkpoint where a page is read, which has 256 entries at the most."""
-        if self._ending is not None:
+        if self._over:
             await trio.lowlevel.checkpoint()
             raise StopAsyncIteration
         try:
@@ -103,7 +110,7 @@ class Following:
         except RelayError as error:
             chunk = _failed("unreadable", str(error))
         if isinstance(chunk, _ENDINGS):
-            self._ending = chunk
+            self._ending, self._over = chunk, True
         return chunk
 
     async def _turn_page(self) -> None:
@@ -124,28 +131,41 @@ class Following:
             state = await self._patience.with_(lambda: self._log.state(self._stream_id))
             if state.last.number < self._position.number:
                 raise UnknownStream(f"it ends with {state.last}, and was read to {self._position}")
-            if state.publisher == IN_THE_QUEUE:
+            if is_in_the_queue(state):
                 if trio.current_time() - began >= self._settings.begin_seconds:
                     raise _NotBegunError(f"no worker has taken the stream up for {self._settings.begin_seconds:g} s")
             elif state.last == self._position and pulse.look(state, trio.current_time()):
-                await self._end_for(state)
+                silence = f"it has not been heard of for {self._settings.dead_after:g} s"
+                await end_for_dead(self._log, self._patience, self._stream_id, state, silence)
 
-    async def _end_for(self, dead: StreamState) -> None:
-        answer = PublishedAnswer()
-        for chunk in await read_all(self._log, self._patience, self._stream_id):
-            answer.add(chunk)
-        ending = Error(
-            f"the publisher of the stream died: it has not been heard of for {self._settings.dead_after:g} s",
-            kind=ErrorKind.RELAY,
-            code="publisher_lost",
-            retryable=True,
-            partial=answer.partial(),
-        )
-        await self._patience.with_(lambda: self._log.end_for(self._stream_id, dead=dead, payload=to_entry(ending)))
+
+def is_in_the_queue(state: StreamState) -> bool:
+    """Whether the stream was submitted, and no worker has taken it up."""
+    return state.publisher.startswith(IN_THE_QUEUE) and not state.ended
 
 
 class _NotBegunError(RelayError):
     """No worker has taken the stream up."""
+
+
+async def end_for_dead(log: Log, patience: Patience, stream_id: str, dead: StreamState, why: str) -> None:
+    """End the stream of a dead publisher, unless it has moved on: with an `Error` that has what was shown of it.
+
+    Raises:
+        LogUnreachable: the log was out of reach for too long.
+        RelayError: an entry can't be read.
+    """
+    answer = PublishedAnswer()
+    for chunk in await read_all(log, patience, stream_id):
+        answer.add(chunk)
+    ending = Error(
+        f"the publisher of the stream died: {why}",
+        kind=ErrorKind.RELAY,
+        code="publisher_lost",
+        retryable=True,
+        partial=answer.partial(),
+    )
+    await patience.with_(lambda: log.end_for(stream_id, dead=dead, payload=to_entry(ending)))
 
 
 async def read_all(log: Log, patience: Patience, stream_id: str) -> list[StreamChunk]:

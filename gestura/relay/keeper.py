@@ -7,13 +7,14 @@ of reach is asked again; how long it may be is decided where its streams are app
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 import trio
 
-from gestura.relay.log import Log, LogUnreachable, StreamExists
+from gestura.relay.log import Log, LogUnreachable, Order, StreamExists, UnknownStream
 from gestura.relay.patience import Patience
 from gestura.relay.publication import Publication
 from gestura.relay.settings import RelaySettings
@@ -39,6 +40,8 @@ class Keeper:
         self._settings = settings
         self._patience = patience
         self._kept: dict[str, Publication | None] = {}
+        self._early: dict[str, Order] = {}
+        """Orders for streams that the log has begun, and whose publisher here is still to learn of it."""
         self._unsettled: dict[str, Publication] = {}
         self._wanted = trio.Event()
 
@@ -57,10 +60,13 @@ class Keeper:
             yield
         finally:
             del self._kept[stream_id]
+            self._early.pop(stream_id, None)
 
     def keep(self, publication: Publication) -> None:
         """Keep a publication, for as long as its name is reserved."""
         self._kept[publication.stream_id] = publication
+        if (order := self._early.get(publication.stream_id)) is not None:
+            publication.obey(order)
 
     def see_to(self, publication: Publication) -> None:
         """Tell the log how the stream ended, when it is back, if it does not know yet."""
@@ -95,9 +101,23 @@ class Keeper:
         while True:
             try:
                 async with self._log.orders(self.publisher) as orders:
+                    await self._look_for_orders()
                     async for stream_id, order in orders:
-                        if (publication := self._kept.get(stream_id)) is not None:
-                            publication.obey(order)
+                        self._pass_on(stream_id, order)
             except LogUnreachable:
                 pass
             await trio.sleep(self._settings.beat_seconds)
+
+    async def _look_for_orders(self) -> None:
+        """What was ordered before anybody listened."""
+        for stream_id in list(self._kept):
+            with suppress(UnknownStream):
+                state = await self._patience.once(partial(self._log.state, stream_id))
+                if state.order is not None and state.publisher == self.publisher:
+                    self._pass_on(stream_id, state.order)
+
+    def _pass_on(self, stream_id: str, order: Order) -> None:
+        if (publication := self._kept.get(stream_id)) is not None:
+            publication.obey(order)
+        elif stream_id in self._kept:
+            self._early[stream_id] = order

@@ -7,6 +7,7 @@ the middle of, and a checkpoint before it.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -102,7 +103,9 @@ class MemoryLog:
 
     async def read(self, stream_id: str, after: Position, *, most: int) -> Sequence[Entry]:
         await trio.lowlevel.checkpoint()
-        return self._get(stream_id).entries[after.number : after.number + most]
+        entries = self._get(stream_id).entries
+        first = bisect_right(entries, after, key=lambda entry: entry.position)
+        return entries[first : first + most]
 
     @asynccontextmanager
     async def watch(self, stream_id: str) -> AsyncIterator[Watch]:

@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 
+from gestura._actors.groups import bare_errors
 from gestura.cancellation import CancellationToken, TokenState
 from gestura.chunks import Cancelled, ContextOverflow, Done, Ending, Error, Paused, StreamChunk
 from gestura.delivery import PATIENCE
@@ -35,14 +36,15 @@ async def pump(chunks: AsyncIterable[StreamChunk], publication: Publication, abo
     """Publish chunks and their ending, or one for them where they don't end when they are told to."""
     token = publication.token
     ending: Ending | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_when_told, token, nursery.cancel_scope)
-        try:
-            ending = await _offer_all(chunks, publication)
-        except Exception as error:
-            await publication.end_as(partial(_broken, type(error).__name__))
-            raise
-        nursery.cancel_scope.cancel()
+    with bare_errors():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_when_told, token, nursery.cancel_scope)
+            try:
+                ending = await _offer_all(chunks, publication)
+            except Exception as error:
+                await publication.end_as(partial(_broken, type(error).__name__))
+                raise
+            nursery.cancel_scope.cancel()
     if ending is None and (order := ORDERS.get(token.state)):
         await publication.end_as(partial(as_ordered, order, about))
     else:

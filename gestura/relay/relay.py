@@ -22,7 +22,7 @@ from gestura.errors import ConfigError, ErrorKind
 from gestura.messages import Message
 from gestura.relay.answers import interrupted
 from gestura.relay.entries import About, to_entry
-from gestura.relay.following import IN_THE_QUEUE, Following, read_all
+from gestura.relay.following import IN_THE_QUEUE, Following, is_in_the_queue, read_all
 from gestura.relay.keeper import Keeper
 from gestura.relay.log import START, Log, Order, Position, RelayError, StreamExists, StreamState
 from gestura.relay.memory import MemoryLog, MemoryQueue
@@ -48,7 +48,7 @@ class Relay:
         self._queue = queue
         self._settings = settings
         self._patience = Patience(settings.reach_seconds, settings.answer_seconds)
-        self.keeper = Keeper(log, settings, self._patience)
+        self.keeper: Keeper = Keeper(log, settings, self._patience)
 
     @property
     def settings(self) -> RelaySettings:
@@ -196,7 +196,7 @@ class Relay:
         """
         pulse = Pulse(self._settings.dead_after, self._settings.look_seconds)
         state = first = await self.state(stream_id)
-        if state.publisher == IN_THE_QUEUE and not state.ended:
+        if is_in_the_queue(state):
             raise RelayError(f"{stream_id!r} waits for a worker: pause it first")
         while not state.ended and not pulse.look(state, trio.current_time()):
             if (state.beat, state.last, state.term) != (first.beat, first.last, first.term):
@@ -236,9 +236,7 @@ class Relay:
         about = About(
             request=request, provider=provider, model=model, takeover_seconds=self._settings.takeover_seconds
         ).to_json()
-        state = await self._begin(stream_id, IN_THE_QUEUE, about, None)
-        if state.last != START or state.ended:
-            raise StreamExists(f"a stream {stream_id!r} is published already")
+        await self._begin(stream_id, IN_THE_QUEUE + uuid4().hex, about, None)
         await self._patience.with_(lambda: self._queue.put(stream_id, about))
         return stream_id
 
@@ -256,7 +254,7 @@ class Relay:
     async def _order(self, stream_id: str, order: Order) -> None:
         await self._patience.with_(lambda: self._log.order(stream_id, order))
         state = await self.state(stream_id)
-        if state.publisher == IN_THE_QUEUE and not state.ended:
+        if is_in_the_queue(state):
             about = About.from_json(state.about)
             ending = as_ordered(state.order or order, about, None)
             await self._patience.with_(lambda: self._log.end_for(stream_id, dead=state, payload=to_entry(ending)))
@@ -327,6 +325,7 @@ async def open_relay(
     *,
     log: Log | None = None,
     queue: WorkQueue | None = None,
+    prefix: str = "gestura",
     keep_seconds: float = DEFAULTS.keep_seconds,
     dead_after: float = DEFAULTS.dead_after,
     beat_seconds: float = DEFAULTS.beat_seconds,
@@ -340,9 +339,11 @@ async def open_relay(
     """Open a relay for the length of the block. Leave the blocks of its publications and followers first.
 
     Args:
-        url: the log's address; without one, streams are kept in the memory of this process.
+        url: the address of a Redis server, `redis://…`, `rediss://…` (with TLS) or `unix://…`, for which the extra
+            `gestura[relay]` is needed; without one, streams are kept in the memory of this process.
         log: a log of your own, instead.
         queue: a queue of your own, beside it.
+        prefix: what all names in Redis begin with: applications that share a server each have their own.
         keep_seconds: how long a stream is kept after its ending.
         dead_after: a publisher is dead when it was silent for so many seconds while the log was within reach.
         beat_seconds: how often a publisher tells that it lives.
@@ -367,7 +368,7 @@ async def open_relay(
         takeover_seconds=takeover_seconds,
         max_entries=max_entries,
     )
-    async with _kept_in(url, log, queue) as (kept_in, waits_in):
+    async with _kept_in(url, log, queue, prefix, answer_seconds) as (kept_in, waits_in):
         relay = Relay(kept_in, waits_in, settings)
         with bare_errors():
             async with trio.open_nursery() as nursery:
@@ -377,8 +378,19 @@ async def open_relay(
 
 
 @asynccontextmanager
-async def _kept_in(url: str | None, log: Log | None, queue: WorkQueue | None) -> AsyncIterator[tuple[Log, WorkQueue]]:
+async def _kept_in(
+    url: str | None, log: Log | None, queue: WorkQueue | None, prefix: str, answer_seconds: float
+) -> AsyncIterator[tuple[Log, WorkQueue]]:
     if url is None:
         yield log if log is not None else MemoryLog(), queue if queue is not None else MemoryQueue()
         return
-    raise ConfigError("url: streams can be kept in memory only so far; leave it out", kind=ErrorKind.BAD_REQUEST)
+    if log is not None or queue is not None:
+        raise ConfigError(
+            "url: streams are kept there, or in a log of your own, not in both", kind=ErrorKind.BAD_REQUEST
+        )
+    try:
+        from gestura.relay.redis import open_redis  # an extra
+    except ImportError as error:
+        raise ConfigError(f"streams in Redis need the extra gestura[relay]: {error}") from error
+    async with open_redis(url, prefix=prefix, answer_seconds=answer_seconds) as kept_in:
+        yield kept_in

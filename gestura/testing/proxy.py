@@ -45,8 +45,8 @@ class FaultyProxy:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.connections = 0
-        self.open_connections = 0
+        self.connections: int = 0
+        self.open_connections: int = 0
         self._changed = trio.Event()
 
     async def wait_closed(self) -> None:

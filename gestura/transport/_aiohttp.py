@@ -1,27 +1,22 @@
 """The transport of every day: aiohttp on an asyncio loop that trio-asyncio runs inside the caller's `trio.run`.
 
 Each request is one asyncio task. It and the Trio task that reads the response run in the same thread, so either simply
-calls the other's side. The loop lives in a background task, which alone sees it as `trio_asyncio.current_loop`: a
-caller who runs a trio-asyncio loop of their own goes on using that.
-
-A stray asyncio error is logged. trio-asyncio's own handler would end the user's `trio.run`.
+calls the other's side.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
-import trio
-
-from gestura.errors import ConfigError
 from gestura.transport import Transport
-from gestura.transport._aiohttp_exchange import CLOSE_SECONDS, AiohttpTransport, Arguments
-from gestura.transport._aiohttp_session import Session, log_stray_error
-from gestura.transport._quick_loop import quicken
+from gestura.transport._aiohttp_exchange import AiohttpTransport, Arguments
+from gestura.transport._aiohttp_session import Session
+from gestura.transport._loop import open_loop
 
 __all__ = ["open_aiohttp_transport"]
+
+WITHOUT = 'transport: "trio_asyncio" needs trio-asyncio, which runs on Python 3.11 to 3.13; "thread" needs it not'
 
 
 @asynccontextmanager
@@ -33,74 +28,14 @@ async def open_aiohttp_transport() -> AsyncIterator[Transport]:
     Raises:
         ConfigError: trio-asyncio can't be imported.
     """
-    trio_asyncio = _import_trio_asyncio()
-    # Shielded: a cancelled caller's block still needs the loop while it unwinds, and ends it itself.
-    lifetime = trio.CancelScope(shield=True)
-    failure: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            transport: AiohttpTransport = await nursery.start(_run_loop, trio_asyncio, lifetime)
-            try:
-                yield transport
-            except BaseException as error:  # noqa: BLE001  # raised again below, once the loop has ended
-                failure = error
-            finally:
-                transport.close()
-                lifetime.cancel()
-    except BaseExceptionGroup as group:
-        # The loop itself failed: a bug, or a KeyboardInterrupt that struck in asyncio's code.
-        raise _only_leaf(group) from failure
-    if failure is not None:
-        raise failure
-
-
-def _import_trio_asyncio() -> Any:
-    try:
-        import trio_asyncio
-    except (ImportError, AttributeError):
-        raise ConfigError(
-            'transport: "trio_asyncio" needs trio-asyncio, which runs on Python 3.11 to 3.13; "thread" needs it not'
-        ) from None
-    return trio_asyncio
-
-
-async def _run_loop(
-    trio_asyncio: Any, lifetime: trio.CancelScope, *, task_status: trio.TaskStatus[AiohttpTransport]
-) -> None:
-    with lifetime:
-        async with trio.open_nursery() as nursery, trio_asyncio.open_loop() as loop:
-            quicken(loop, trio_asyncio)
-            loop.set_exception_handler(log_stray_error)
-            loop.set_default_executor(_abandoning_executor(trio_asyncio))
-            session = Session()
-            try:
-                task_status.started(AiohttpTransport(loop, session, to_asyncio=_call, to_trio=_call))
-                await trio.sleep_forever()
-            finally:
-                if not loop.is_running():
-                    # A KeyboardInterrupt in a callback ends trio-asyncio's loop, which then waits for its tasks
-                    # for ever. Let it run on until they are over.
-                    nursery.start_soon(loop._main_loop)  # noqa: SLF001
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + CLOSE_SECONDS):
-                    await loop.run_aio_coroutine(session.close())
+    session = Session()
+    async with open_loop(session.close, without=WITHOUT) as loop:
+        transport = AiohttpTransport(loop, session, to_asyncio=_call, to_trio=_call)
+        try:
+            yield transport
+        finally:
+            transport.close()
 
 
 def _call(call: Callable[[*Arguments], object], /, *args: *Arguments) -> None:
     call(*args)
-
-
-def _abandoning_executor(trio_asyncio: Any) -> Any:
-    """Runs name look-ups in threads that nobody waits for: `getaddrinfo` can take half a minute to give up."""
-
-    class AbandoningExecutor(trio_asyncio.TrioExecutor):  # type: ignore[misc]  # trio-asyncio has no types
-        async def submit(self, function: Callable[..., Any], *args: Any) -> Any:
-            return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
-
-    return AbandoningExecutor()
-
-
-def _only_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -1,4 +1,4 @@
-"""The tests that docs/testing.md shows are tests: they run as a user's would, and pass."""
+"""The tests that the pages show are tests: they run as a user's would, and pass."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
+from pages import ROOT, blocks
+
+PAGES = ("docs/testing.md", "docs/guides/your-provider.md")
 
 
-def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
-    """Each piece is a test module of its own, in a project with pytest-trio and gestura's plugin."""
-    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    pieces = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tests_of_the_page_pass(page: str, tmp_path: Path) -> None:
+    """Each piece is a file, a test module if it has no name, in a project with pytest-trio and gestura's plugin."""
+    pieces = [block for block in blocks(ROOT / page, "python") if "def test_" in block.code or block.file]
     (tmp_path / "pytest.ini").write_text("[pytest]\ntrio_mode = true\nfilterwarnings = error\n")
     for number, piece in enumerate(pieces):
-        (tmp_path / f"test_{number}.py").write_text(piece)
+        (tmp_path / (piece.file or f"test_{number}.py")).write_text(piece.code)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "pytest_trio.plugin", "-p", "_gestura_pytestplugin"],
         cwd=tmp_path,
@@ -28,4 +31,4 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     )
 
     assert 0 == run.returncode, run.stdout
-    assert sum(piece.count("def test_") for piece in pieces) <= int(re.findall(r"(\d+) passed", run.stdout)[0])
+    assert sum(piece.code.count("def test_") for piece in pieces) <= int(re.findall(r"(\d+) passed", run.stdout)[0])

@@ -29,4 +29,6 @@ def what_is_left(chunk: g.StreamChunk) -> g.Ending | None:
         case g.Done() | g.Cancelled() | g.Paused() | g.Error() | g.ContextOverflow():
             assert_type(chunk, g.Ending)
             return chunk
+        case _:
+            pass
     return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -25,7 +25,7 @@ MESSAGE_ID = "msg_simulated"
 REQUEST_ID = "req_simulated"
 SIGNATURE = "c2ltdWxhdGVk"
 
-STOP_REASONS = {
+STOP_REASONS: Final[Mapping[FinishReason, str | None]] = {
     FinishReason.STOP: "end_turn",
     FinishReason.LENGTH: "max_tokens",
     FinishReason.TOOL_CALLS: "tool_use",

@@ -102,7 +102,7 @@ class SpokenToken:
     """A token, and when it was told what."""
 
     def __init__(self) -> None:
-        self.token = CancellationToken()
+        self.token: CancellationToken = CancellationToken()
         self.told: list[tuple[float, str]] = []
 
     async def tell(self, words: Sequence[tuple[float, str]]) -> None:

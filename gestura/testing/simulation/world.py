@@ -109,7 +109,7 @@ class World:
     def __init__(self, seed: int, hours: float) -> None:
         rng = random.Random(f"{seed} world")  # noqa: S311  # dice, no secret
         names = ("p0", "p1", "p2")[: rng.randint(1, 3)]
-        self.config = _config(rng, names)
+        self.config: StreamingConfig = _config(rng, names)
         self.meant: list[Meant] = []
         self._seed = seed
         self._asked: Counter[int] = Counter()

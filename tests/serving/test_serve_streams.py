@@ -1,0 +1,168 @@
+"""gestura's own interface over real sockets: begin, follow, reconnect, cancel, pause, resume."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from services import LONG, EventReader, ask, asked, begin, events_of, serving, text_of
+
+from gestura.chunks import Cancelled, Done, Paused
+from gestura.serve_settings import ServeSettings
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_a_stream_is_begun_and_followed_to_its_ending() -> None:
+    """POST gives its name and address; GET gives its chunks, each with its position, the ending last."""
+    async with serving() as world:
+        reply = await ask(world.port, "POST", "/v1/streams", {"prompt": "Hi"})
+
+        assert 201 == reply.status
+        assert reply.headers["location"] == reply.json()["url"] == f"/v1/streams/{reply.json()['id']}"
+
+        events = await events_of(world.port, reply.json()["id"])
+
+        assert "Hello, world!" == text_of(events)
+        assert isinstance(events[-1].chunk, Done)
+        assert [number + 1 for number in range(len(events))] == [int(event.id.split("-")[1]) for event in events]
+
+
+async def test_a_caller_who_accepts_events_has_them_at_once() -> None:
+    """POST with Accept: text/event-stream answers with the events themselves, and where to find them again."""
+    async with serving() as world:
+        reply = await ask(world.port, "POST", "/v1/streams", {"prompt": "Hi"}, headers={"Accept": "text/event-stream"})
+
+        assert (200, "text/event-stream; charset=utf-8") == (reply.status, reply.headers["content-type"])
+
+        again = await events_of(world.port, reply.headers["location"].rpartition("/")[2])
+
+        assert reply.body.count(b"\nid: ") == len(again)
+        assert "Hello, world!" == text_of(again)
+
+
+async def test_a_reader_may_come_back_behind_every_event() -> None:
+    """Wherever the connection was lost, Last-Event-ID goes on with the next chunk: none is missed, none comes twice."""
+    async with serving() as world:
+        stream_id = await begin(world.port)
+        whole = await events_of(world.port, stream_id)
+        for place, event in enumerate(whole[:-1]):
+            assert whole[place + 1 :] == await events_of(world.port, stream_id, event.id)
+
+        by_query = await ask(world.port, "GET", f"/v1/streams/{stream_id}?after={whole[0].id}")
+
+        assert by_query.body.count(b"\nid: ") == len(whole) - 1
+
+
+async def test_a_reader_who_has_the_ending_is_told_not_to_come_back() -> None:
+    """204 is what makes a browser's EventSource give up."""
+    async with serving() as world:
+        stream_id = await begin(world.port)
+        whole = await events_of(world.port, stream_id)
+        reply = await ask(world.port, "GET", f"/v1/streams/{stream_id}", headers={"Last-Event-ID": whole[-1].id})
+
+        assert (204, b"") == (reply.status, reply.body)
+
+
+async def test_a_follower_who_leaves_leaves_the_stream_running() -> None:
+    """Who comes back finds the whole answer."""
+    async with serving() as world:
+        stream_id = await begin(world.port, model="long")
+        async with asked(world.port, "GET", f"/v1/streams/{stream_id}") as reply:
+            first = await EventReader(reply).next()
+        events = await events_of(world.port, stream_id)
+
+        assert first == events[0]
+        assert text_of(events) == LONG
+        assert isinstance(events[-1].chunk, Done)
+
+
+async def test_a_stream_is_cancelled() -> None:
+    """DELETE ends it with what was said so far, for all who follow."""
+    async with serving() as world:
+        stream_id = await begin(world.port, model="long")
+        async with asked(world.port, "GET", f"/v1/streams/{stream_id}") as reply:
+            reader = EventReader(reply)
+            events = [await reader.next()]
+            order = await ask(world.port, "DELETE", f"/v1/streams/{stream_id}")
+            events += await reader.all()
+
+        assert 202 == order.status
+        assert isinstance(events[-1].chunk, Cancelled)
+        assert events[-1].chunk.partial.text == text_of(events)
+
+
+async def test_a_stream_is_paused_and_goes_on() -> None:
+    """POST …/pause ends it with `Paused`; POST …/resume asks for the rest, as a new stream."""
+    async with serving() as world:
+        stream_id = await begin(world.port, model="long")
+        async with asked(world.port, "GET", f"/v1/streams/{stream_id}") as reply:
+            reader = EventReader(reply)
+            events = [await reader.next()]
+            order = await ask(world.port, "POST", f"/v1/streams/{stream_id}/pause")
+            events += await reader.all()
+
+        assert 202 == order.status
+        assert isinstance(events[-1].chunk, Paused)
+
+        reply = await ask(world.port, "POST", f"/v1/streams/{stream_id}/resume")
+
+        assert 201 == reply.status
+        assert isinstance((await events_of(world.port, reply.json()["id"]))[-1].chunk, Done)
+        shown = world.simulator.requests[-1].body["messages"][1]
+        assert {"role": "assistant", "content": text_of(events)} == shown
+
+        done = await ask(world.port, "POST", f"/v1/streams/{reply.json()['id']}/resume")
+
+        assert (409, "the stream is complete: there is nothing to go on with") == (
+            done.status,
+            done.json()["error"]["message"],
+        )
+
+
+async def test_silence_is_filled_with_comments() -> None:
+    """While nothing is said, a comment comes now and then, so that nothing between takes the connection for dead."""
+    async with serving(ServeSettings(port=0, heartbeat=0.05), worker=False) as world:
+        stream_id = await begin(world.port)
+        async with asked(world.port, "GET", f"/v1/streams/{stream_id}") as reply:
+            with trio.fail_after(10):
+                while reply.body.count(b":\n\n") < 3:
+                    await reply.more()
+
+        assert reply.body.startswith(b"retry: 1000\n\n:\n\n")
+
+
+async def test_a_slow_reader_holds_up_nobody() -> None:
+    """One follower reads nothing at all; another has the whole answer meanwhile."""
+    async with serving() as world:
+        stream_id = await begin(world.port, model="long")
+        async with asked(world.port, "GET", f"/v1/streams/{stream_id}"):
+            assert text_of(await events_of(world.port, stream_id)) == LONG
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/streams/anyone.nothing", 404),
+        ("/v1/streams/" + "x" * 300, 404),
+        ("/v1/streams/%00", 404),
+        ("/v1/streams/a%20b", 404),
+        ("/nowhere", 404),
+        ("/v1/streams/anyone.nothing?after=soon", 400),
+    ],
+)
+async def test_what_is_not_there_is_told(path: str, status: int) -> None:
+    """An unknown stream, an address that leads nowhere and a position that is none have an error each."""
+    async with serving() as world:
+        reply = await ask(world.port, "GET", path)
+
+        assert status == reply.status
+        assert reply.json()["error"]["message"]
+
+
+async def test_a_position_behind_the_end_is_told() -> None:
+    """There is nothing to wait for."""
+    async with serving(worker=False) as world:
+        stream_id = await begin(world.port)
+        reply = await ask(world.port, "GET", f"/v1/streams/{stream_id}?after=1-99")
+
+        assert 409 == reply.status

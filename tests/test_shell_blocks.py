@@ -1,0 +1,150 @@
+"""What the pages show for a shell is run: each command as it stands, and what it prints is what the page says.
+
+The commands of a page share a folder, and the variables that they export. The server of `gestura simulate` is one that
+the tests have; its address stands for the one on the page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+from pages import PAGES, Block, blocks, each_page
+
+from gestura.environment import VARIABLES
+from gestura.simulator import Scenario, Simulator, Text, built_in_scenarios, open_simulator
+from gestura.usage import TokenUsage
+
+PATIENCE = 60.0  # seconds; a command takes one or two
+ADDRESS = "http://127.0.0.1:8000"
+OTHERS = Scenario(model="any", steps=(Text("Hello!"),), usage=TokenUsage(input_tokens=5, output_tokens=2))
+
+NOT_RUN = {
+    r"make .*": "a target takes minutes; that it exists is held by test_readme.py",
+    r"pip install .*": "the package is the one that is tested; that its extras exist is held by test_readme.py",
+    r".*--provider local.*": "a model says something else each time; tests/wire/test_live_local_model.py asks it",
+    r"python docs/examples/.*": "run by test_examples.py",
+}
+"""Commands that are not run here, and why."""
+
+
+@attrs.frozen
+class Command:
+    """A command, and what the page says that it prints; nothing where the page says nothing of it."""
+
+    line: str
+    printed: str
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not run, if so."""
+        return next((why for pattern, why in NOT_RUN.items() if re.fullmatch(pattern, self.line)), None)
+
+
+def commands_of(block: Block) -> list[Command]:
+    """Those of a `console` block have `$` in front of them; in one of `sh` each line is one."""
+    if block.language == "sh":
+        return [Command(line, "") for line in block.code.splitlines()]
+    found = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.code, re.MULTILINE)
+    return [Command(line, printed) for line, printed in found]
+
+
+PAGES_WITH_COMMANDS = [page for page in PAGES if any(blocks(page, "sh")) or any(blocks(page, "console"))]
+
+
+@each_page
+def test_a_console_shows_commands(page: Path) -> None:
+    """Every line of a console is a command or what one prints."""
+    for block in blocks(page, "console"):
+        assert block.code.startswith("$ "), block
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.name)
+async def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> None:
+    """One after the other, as somebody would type them who follows the page."""
+    async with open_simulator([*built_in_scenarios(), OTHERS, attrs.evolve(OTHERS, model="gpt-5-mini")]) as simulator:
+        told = environment(simulator, tmp_path)
+        for block in blocks(page):
+            if block.language not in ("sh", "console"):
+                continue
+            for command in commands_of(block):
+                if command.line.startswith("export "):
+                    told |= exported(command.line, simulator)
+                elif command.reason is None:
+                    await check(command, told, tmp_path, block)
+
+
+def environment(simulator: Simulator, folder: Path) -> dict[str, str]:
+    """That of somebody who has one key, and nothing configured."""
+    told = {name for of in VARIABLES.values() for name in (*of.api_key, of.base_url, of.model)}
+    inherited = {name: value for name, value in os.environ.items() if name not in told}
+    reached = {"OPENAI_API_KEY": "any", "OPENAI_BASE_URL": simulator.url}
+    ours = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**inherited, **reached, "XDG_CONFIG_HOME": str(folder / "configuration"), "PATH": ours, "NO_COLOR": "1"}
+
+
+def exported(line: str, simulator: Simulator) -> dict[str, str]:
+    return {name: value.replace(ADDRESS, simulator.url) for name, value in re.findall(r"(\w+)=(\S+)", line)}
+
+
+async def check(command: Command, told: dict[str, str], folder: Path, block: Block) -> None:
+    if re.match(r"gestura simulate --port 8000$", command.line):
+        printed = await begin(command.line.replace("8000", "0"), told)
+        assert not command.printed or command.printed == re.sub(r"(?<=127\.0\.0\.1:)\d+", "8000", printed), block
+        return
+    with trio.fail_after(PATIENCE):
+        ran = await trio.run_process(
+            ["bash", "-c", command.line],
+            stdin=b"",
+            capture_stdout=True,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env=told,
+            cwd=folder,
+        )
+    printed = ran.stdout.decode()
+    if command.printed:
+        assert in_a_pipe(command.printed) == printed.splitlines(), block
+    else:
+        assert 0 == ran.returncode, f"{block}: {command.line}\n{printed}"
+
+
+def in_a_pipe(shown: str) -> list[str]:
+    """What is shown in a pipe, too, where answers come without the lines about tools and tokens."""
+    return [line for line in shown.splitlines() if not line.startswith(("-- ", "-> "))]
+
+
+async def begin(line: str, told: dict[str, str]) -> str:
+    """What a server says when it begins."""
+    process = await trio.lowlevel.open_process(line.split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=told)
+    assert process.stdout is not None
+    printed = b""
+    try:
+        with trio.fail_after(PATIENCE):
+            while b"Try:" not in printed or not printed.endswith(b"\n"):
+                printed += await process.stdout.receive_some()
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+        await process.stdout.aclose()
+    return printed.decode()
+
+
+def test_no_exception_is_left_over() -> None:
+    """Each reason not to run a command is that of one that a page shows."""
+    lines = [
+        command.line
+        for page in PAGES
+        for block in blocks(page)
+        if block.language in ("sh", "console")
+        for command in commands_of(block)
+    ]
+
+    assert [] == [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, line) for line in lines)]
