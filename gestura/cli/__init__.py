@@ -41,6 +41,10 @@ class _Commands(click.Group):
             context.exit(0)
         except ConfigError as error:
             raise click.UsageError(visible_line(str(error)), context) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.UsageError(visible_line(f"{error.filename}: {error.strerror}"), context) from error
 
 
 @click.group(
