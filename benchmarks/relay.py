@@ -230,19 +230,18 @@ def table(rows: list[Row], *, memory: bool) -> str:
 def on_paper(row: Row) -> str:
     """What `MANY` streams like those of `row` need, by its figures."""
     chunks = MANY * RATE
+    commands = row.commands and row.commands * chunks
+    gibibytes = row.kib and row.kib * MANY / 1024**2
     lines = [
         f"### On paper: {MANY:,} streams at once\n",
-        f"By the last row, if each has {RATE:g} chunks a second and one follower: {chunks:,.0f} chunks a second. They need",
-        "",
-        "| | |",
+        f"By the last row, with {RATE:g} chunks a second in each and one follower, so {chunks:,.0f} chunks a second:\n",
+        "| what | how much |",
         "| --- | --- |",
-        f"| to ask the providers and to publish | {_cores(row.publish_cpu_us, chunks)} |",
-        f"| to follow | {_cores(row.follow_cpu_us, chunks)} |",
-        f"| Redis, which works on one core | {_cores(row.redis_cpu_us, chunks)}, so as many servers |",
-        f"| commands to Redis, those within scripts included | {_cell(row.commands and row.commands * chunks, '{:,.0f}')}"
-        " a second |",
-        f"| memory in Redis for streams of {EVENTS} chunks | {_cell(row.kib and row.kib * MANY / 1024**2, '{:.1f} GiB')}"
-        " |",
+        f"| CPU to ask the providers and to publish | {_cores(row.publish_cpu_us, chunks)} |",
+        f"| CPU to follow | {_cores(row.follow_cpu_us, chunks)} |",
+        f"| CPU of Redis, which works on one core: as many servers | {_cores(row.redis_cpu_us, chunks)} |",
+        f"| commands to Redis, those within scripts included | {_cell(commands, '{:,.0f} a second')} |",
+        f"| memory in Redis, at {EVENTS} chunks in each stream | {_cell(gibibytes, '{:.1f} GiB')} |",
         "| connections | one for each stream to its provider, two for each process to Redis |",
     ]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ import attrs
 import click
 import pytest
 from click.testing import CliRunner
+from variables import NOTHING
 
 from gestura.cli import main
 from gestura.cli.peers import Peer
@@ -33,12 +34,77 @@ def test_help_lists_the_commands() -> None:
         assert f"gestura {name}" in run(name, "-h", prog_name="gestura").stdout
 
 
+def every_command() -> dict[str, click.Command]:
+    """By the words that call it."""
+    found: dict[str, click.Command] = {}
+    for name, command in main.commands.items():
+        found[name] = command
+        if isinstance(command, click.Group):
+            found |= {f"{name} {inner}": each for inner, each in command.commands.items()}
+    return found
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_each_help_ends_with_examples_that_work(name: str) -> None:
+    """Of the command itself, with options that it has."""
+    told = run(*name.split(), "--help").stdout
+    examples = [line.strip() for line in told.partition("Examples:")[2].splitlines() if "gestura" in line]
+    called = [words.split() for line in examples for words in re.findall(r"gestura ([^|&<>)\"]+)", line)]
+    own = [words for words in called if words[: len(name.split())] == name.split()]
+
+    assert own
+    for words in called:
+        command = every_command()[" ".join(words[:2])] if words[0] == "config" else every_command()[words[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_the_exit_codes_are_told() -> None:
+    """In the help of all, and in the documentation, in the same words."""
+    told = run("--help").stdout.partition("Exit codes:")[2]
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+
+    codes = dict(re.findall(r"^ +(\d+) +(.+)$", told, re.MULTILINE))
+    assert ["0", "1", "2", "130"] == list(codes)
+    assert all(f"| {code} | {words} |" in page.replace("`", '"') for code, words in codes.items())
+
+
+@pytest.mark.parametrize(
+    "name", ["ask", "chat", "config show", "config check", "inspect", "providers", "replay", "simulate"]
+)
+def test_what_a_program_may_read_comes_as_json(name: str) -> None:
+    """On demand, from every command that tells something."""
+    command = every_command()[name]
+
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+
+
 @pytest.mark.parametrize(
     "arguments", [["ask"], ["ask", " "], ["ask", "--loudly"], ["simulate", "--port", "70000"], ["x"]]
 )
 def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
     """An unknown command or option, a missing prompt, an impossible port: nothing is done."""
     assert 2 == run(*arguments, input="").exit_code
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ask", "--record", "{nowhere}/it.jsonl", "Hi"],
+        ["chat", "--record", "{nowhere}/it.jsonl"],
+        ["inspect", "{recording}", "-o", "{nowhere}/it.html"],
+    ],
+)
+def test_a_file_that_can_not_be_written_exits_with_2(arguments: list[str], tmp_path: Path) -> None:
+    """It says which file, and why; nobody is asked."""
+    recording, nowhere = tmp_path / "it", tmp_path / "nowhere"
+    recording.write_text('{"recording": 1, "gestura": "0"}\n')
+    named = [argument.format(recording=recording, nowhere=nowhere) for argument in arguments]
+    result = run(*named, input="Hi", env={**NOTHING, "OPENAI_API_KEY": "any", "OPENAI_BASE_URL": "http://127.0.0.1:1"})
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert f"Error: {nowhere}/it." in result.stderr
+    assert "No such file or directory" in result.stderr
 
 
 def test_a_wrong_scenario_exits_with_2_and_says_why(tmp_path: Path) -> None:
