@@ -214,7 +214,7 @@ def table(rows: list[Row], *, memory: bool) -> str:
             str(row.streams),
             str(row.followers),
             f"{row.direct_cpu_us:.0f} µs",
-            f"+ {row.publish_cpu_us - row.direct_cpu_us:.0f} µs ({row.publish_cpu_us / row.direct_cpu_us:.2f} ×)",
+            f"+ {row.publish_cpu_us - row.direct_cpu_us:.0f} µs ({row.publish_cpu_us / row.direct_cpu_us:.2f} times)",
             _cell(row.follow_cpu_us, "{:.0f} µs"),
             _cell(row.redis_cpu_us, "{:.0f} µs"),
             f"{row.follow_ms - row.direct_ms:.2f} ms",
@@ -252,7 +252,7 @@ def _cores(cpu_us: float | None, chunks: float) -> str:
 
 
 def _cell(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
+    return "-" if value is None else form.format(value)
 
 
 def _say(line: str) -> None:
