@@ -21,6 +21,7 @@ from gestura.config import StreamingConfig
 from gestura.relay.relay import Relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving.app import App
+from gestura.serving.logs import HTTP_LOG
 from gestura.serving.service import Service
 from gestura.transport._loop import open_loop
 
@@ -84,6 +85,7 @@ async def open_server(
         runner = web.AppRunner(
             app.make(),
             access_log=None,
+            logger=HTTP_LOG,
             handler_cancellation=True,
             shutdown_timeout=CLOSING_SECONDS,
             auto_decompress=False,

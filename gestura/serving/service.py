@@ -5,7 +5,6 @@ All streams are submitted to the relay's queue and followed from its log, so not
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -23,14 +22,13 @@ from gestura.relay.memory import MemoryLog
 from gestura.relay.relay import Relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving.callers import Callers, Rates
+from gestura.serving.logs import SERVICE_LOG
 from gestura.serving.metrics import Metrics
 from gestura.serving.models import check_provider
 from gestura.serving.refused import Refused
 from gestura.serving.running import Running
 
 __all__ = ["Service", "batch", "refusal_of"]
-
-logger = logging.getLogger("gestura.serving")
 
 ORDER_SECONDS: Final = 5.0
 """How long the log may take to be told that a caller has left."""
@@ -138,7 +136,7 @@ class Service:
         try:
             await self.relay.cancel(stream_id)
         except RelayError as error:
-            logger.warning("a stream that its caller has left could not be cancelled: %s", type(error).__name__)
+            SERVICE_LOG.warning("a stream that its caller has left could not be cancelled: %s", type(error).__name__)
 
     async def _has_ended(self, stream_id: str) -> bool:
         with suppress(LogUnreachable):

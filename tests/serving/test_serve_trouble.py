@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import pytest
 import trio
+import trio.testing
 from services import LONG, SCENARIOS, EventReader, ask, asked, begin, config_for, events_of, serving, working
 
 from gestura import StreamingConfig, open_client
@@ -15,6 +17,7 @@ from gestura.relay import Relay, open_relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving import open_server
 from gestura.simulator import Scenario, Stall, open_simulator
+from gestura.transport._loop import open_loop
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -71,15 +74,53 @@ async def test_large_bodies_are_refused() -> None:
         await begin(world.port)
 
 
-async def test_broken_http_is_refused() -> None:
-    """What is no HTTP gets a 400 at the most, and the connection closed."""
+async def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody holds a connection open by sending a body that never ends."""
+    monkeypatch.setattr("gestura.serving.exchange.BODY_SECONDS", 0.2)
     async with serving() as world:
-        for data in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"):
+        headers = {"Content-Length": "100"}
+        reply = await ask(world.port, "POST", "/v1/streams", b'{"prompt": ', headers=headers)
+
+        assert (408, "slow_body") == (reply.status, reply.json()["error"]["code"])
+
+
+async def test_stray_errors_of_asyncio_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """They end neither the loop nor the program, and their message, which may hold a secret, is not in the log."""
+
+    async def nothing() -> None:
+        pass
+
+    def stray() -> None:
+        raise RuntimeError("secret")
+
+    async with open_loop(nothing, without="") as loop:
+        loop.call_soon(stray)
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert ["RuntimeError" in caplog.text, "secret" in caplog.text] == [True, False]
+        assert 7 == await loop.run_aio_coroutine(seven())
+
+
+async def seven() -> int:
+    return 7
+
+
+async def test_broken_http_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """What is no HTTP gets a 400 at the most, and the connection closed; the log hears nothing of it."""
+    async with serving() as world:
+        secret = b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer my-secret\x00\r\n\r\n"
+        for data in (
+            secret,
+            b"\x16\x03\x01\x02\x00\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        ):
             async with await trio.open_tcp_stream("127.0.0.1", world.port) as stream:
                 await stream.send_all(data)
                 with trio.fail_after(10):
                     answer = await stream.receive_some(65536)
                 assert b" 200 " not in answer.split(b"\r\n")[0]
+        assert [] == [record.message for record in caplog.records if record.levelno >= logging.WARNING]
         await begin(world.port)
 
 
@@ -172,8 +213,9 @@ async def test_streams_end_with_an_ending_when_the_service_does() -> None:
     assert b'"code":"cancelled"' in bodies[0]
 
 
-async def test_left_by_an_exception_it_closes_at_once() -> None:
-    """And the exception comes out as it was; nothing runs on, and the port is free again."""
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_left_early_it_closes_at_once(cancelled: bool) -> None:
+    """By an exception, which comes out as it was, or by cancellation: nothing runs on, and the port is free again."""
     slow = Scenario(model="slow", steps=(Text(LONG),), faults=(Stall(after_events=4),))
 
     class Leave(Exception):
@@ -188,7 +230,10 @@ async def test_left_by_an_exception_it_closes_at_once() -> None:
                 port = int(server.url.rpartition(":")[2])
                 async with asked(port, "GET", f"/v1/streams/{await begin(port, model='slow')}") as reply:
                     await reply.more()
-                    raise Leave
+                    if not cancelled:
+                        raise Leave
+                    scope.cancel()
+                    await trio.sleep_forever()
 
     async with (
         open_simulator([slow]) as simulator,
@@ -196,8 +241,9 @@ async def test_left_by_an_exception_it_closes_at_once() -> None:
         open_client(config_for(simulator)) as client,
         working(relay, client),
     ):
-        with pytest.raises(Leave):
+        with trio.CancelScope() as scope, nullcontext() if cancelled else pytest.raises(Leave):
             await leave_amid_an_answer(relay, config_for(simulator))
+        assert cancelled is scope.cancelled_caught
         with pytest.raises(OSError):
             await trio.open_tcp_stream("127.0.0.1", port)
         async with open_server(relay, config_for(simulator), ServeSettings(port=port)) as again:
