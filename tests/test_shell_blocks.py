@@ -29,6 +29,7 @@ NOT_RUN = {
     r"make .*": "a target takes minutes; that it exists is held by test_readme.py",
     r"pip install .*": "the package is the one that is tested; that its extras exist is held by test_readme.py",
     r".*--provider local.*": "a model says something else each time; tests/wire/test_live_local_model.py asks it",
+    r"curl .* http://127.0.0.1:8765/.*": "run by tests/serving/test_serve_docs.py, where there is a service",
     r"python docs/examples/.*": "run by test_examples.py",
 }
 """Commands that are not run here, and why."""

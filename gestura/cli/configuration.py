@@ -28,8 +28,11 @@ from gestura.environment import VARIABLES
 
 __all__ = ["config"]
 
-SECRETS: Final = frozenset({"api_key", "headers"})
+SECRETS: Final = frozenset({"api_key", "headers", "keys", "redis_url"})
 HIDDEN: Final = "(set, not shown)"
+
+NOTES_COLUMN: Final = 40
+"""Where it is told what comes from where, if there is room."""
 
 NEW_FILE: Final = """\
 # The configuration of gestura. The environment goes before it; `gestura config show` tells what comes from where.
@@ -88,6 +91,8 @@ def show(config_path: Path | None, as_json: bool) -> None:
     where = str(loaded.path) if loaded.path else f"none; it would be {default_path()}"
     if not as_json:
         click.echo(f"# file: {visible_line(where)}")
+    columns = columns_of(sys.stdout)
+    narrow = columns is not None and columns < 2 * NOTES_COLUMN
     section = ""
     for path, value in _values(loaded):
         origin = loaded.origins.get(path, "default")
@@ -98,7 +103,7 @@ def show(config_path: Path | None, as_json: bool) -> None:
         if before != section:
             section = before
             click.echo(f"\n[{section}]")
-        line = f"{name} = {json.dumps(value, ensure_ascii=False)}".ljust(40)
+        line = f"{name} = {json.dumps(value, ensure_ascii=False)}".ljust(0 if narrow else NOTES_COLUMN)
         note = f"# {visible_line(origin)}"
         click.echo(visible_line(line) + " " + (click.style(note, dim=True) if is_styled(sys.stdout) else note))
 
@@ -176,6 +181,8 @@ def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     for section in ("retry", "timeouts", "limits"):
         for field, value in attrs.asdict(getattr(told, section), recurse=False).items():
             yield from _value(f"{section}.{field}", value)
+    for field, value in attrs.asdict(loaded.serve, recurse=False).items():
+        yield from [(f"serve.{field}", HIDDEN)] if field in SECRETS and value else _value(f"serve.{field}", value)
 
 
 def _provider(path: str, settings: ProviderSettings) -> Iterator[tuple[str, Any]]:
