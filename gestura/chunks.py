@@ -179,6 +179,7 @@ class TokenUsageUpdate:
         percentage: the share, in whole percent.
         status: green, yellow or red.
         estimated_cost: US dollars.
+        is_cost_guessed: nobody knows the model's price, and `estimated_cost` goes by a common one.
     """
 
     delivery: ClassVar[Delivery] = Delivery.BEST_EFFORT
@@ -187,6 +188,7 @@ class TokenUsageUpdate:
     percentage: int
     status: TokenUsageStatus
     estimated_cost: float
+    is_cost_guessed: bool = False
 
 
 @attrs.frozen

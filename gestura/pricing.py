@@ -16,7 +16,7 @@ import attrs
 
 from gestura.usage import TokenParts, TokenUsage
 
-__all__ = ["context_window", "estimate_cost", "load_price_list"]
+__all__ = ["context_window", "estimate_cost", "is_price_known", "load_price_list"]
 
 MILLION: Final = 1_000_000
 
@@ -142,6 +142,21 @@ def estimate_cost(usage: TokenUsage) -> float:
     if found := _find_in_list(usage.provider, model):
         return _listed_cost(found, parts)
     return _find_in_table(model).of(parts)
+
+
+def is_price_known(provider: str | None, model: str | None) -> bool:
+    """Whether `estimate_cost` goes by a price of the model, or by one for models that nobody knows.
+
+    Args:
+        provider: who serves it, as in `context_window`.
+        model: its id.
+
+    >>> is_price_known("openai", "gpt-4o"), is_price_known("openai", "a model nobody knows")
+    (True, False)
+    """
+    if provider in FREE:
+        return True
+    return _find_in_list(provider, _id(model)) is not None or _find_in_table(_id(model)) is not DEFAULT
 
 
 def context_window(provider: str | None, model: str | None) -> int:

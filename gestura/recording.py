@@ -86,9 +86,13 @@ class Recording:
         Raises:
             ConfigError: the configuration of one is none.
         """
+        return [_stream(part) for part in self.parts()]
+
+    def parts(self) -> list[Recording]:
+        """The recordings of the single streams."""
         starts = [place for place, event in enumerate(self.events) if event.name == "stream"]
         return [
-            _stream(Recording(self.events[start:end], self.version))
+            Recording(self.events[start:end], self.version)
             for start, end in itertools.pairwise([*starts, len(self.events)])
         ]
 

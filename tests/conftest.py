@@ -1,6 +1,7 @@
 """What all tests share: hypothesis profiles, and recorded provider traffic where it is at hand.
 
-`HYPOTHESIS_PROFILE=ci` runs each property on 1,000 examples; without it, on a few. Both are deterministic.
+Each property is run on 50 examples; with `HYPOTHESIS_PROFILE=more` on 200, with `HYPOTHESIS_PROFILE=thorough` on 1,000.
+All are deterministic.
 
 `--transport thread` and `--fused` run whatever does not choose for itself over that transport, and with all stages in
 one actor: the suite passes in any of the four ways.
@@ -14,8 +15,10 @@ A test that asks for `recording` runs once for each recording of the wires it is
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -29,7 +32,8 @@ from gestura.config import StreamingConfig, TransportName
 settings.register_profile(
     "default", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", settings.get_profile("default"), max_examples=1000)
+settings.register_profile("more", settings.get_profile("default"), max_examples=200)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # What a developer has configured for gestura is nothing to its tests.
@@ -83,10 +87,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     defaults = StreamingConfig.__init__.__kwdefaults__
     defaults["transport"] = config.getoption("--transport")
     defaults["fused"] = config.getoption("--fused")
     config.addinivalue_line("markers", "recordings(*wires): run once for each recording of these wire formats")
+
+
+def pytest_collection_finish() -> None:
+    """What collecting made lasts until the end: no full collection of garbage, and there are thousands, looks at it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

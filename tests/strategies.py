@@ -2,11 +2,14 @@
 
 A strategy of wires gives bytes together with what they mean, so that a test can say what must come out. Garbage means
 nothing: it is made of the pieces that parsers trip over, which random bytes would hardly ever hit.
+
+What is drawn again and again is made once: hypothesis takes longer to look through a new strategy than to draw from it.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +27,7 @@ BOM = "\ufeff".encode()
 # Where the network cuts.
 
 
+@cache
 def cuts(max_size: int = 12) -> st.SearchStrategy[tuple[int, ...]]:
     """Positions for `gestura.testing.split`: a few anywhere, possibly the same one twice (an empty read)."""
     return st.lists(st.integers(0, 2000), max_size=max_size).map(tuple)
@@ -35,6 +39,7 @@ NEARLY_LINE_ENDS = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"
 """What `str.splitlines` takes for line ends, and SSE, NDJSON and JSON do not."""
 
 
+@cache
 def line_text(max_size: int = 20) -> st.SearchStrategy[str]:
     """One line of text without LF or CR: multi-byte characters, colons, spaces, NUL and the like of line ends."""
     hard = st.sampled_from('aé€😀: \t\x00{}"\ufeff\ufffd' + NEARLY_LINE_ENDS)
@@ -68,6 +73,7 @@ SSE_NOISE = [
 """Lines that change nothing."""
 
 
+@cache
 @st.composite
 def sse_wires(draw: st.DrawFn) -> Wire:
     """Events with any text, written in every way the standard allows: line ends, comments, fields of no meaning."""
@@ -85,6 +91,7 @@ def sse_wires(draw: st.DrawFn) -> Wire:
     return Wire(draw(st.sampled_from([b"", BOM])) + _with_line_ends(draw, lines), frames)
 
 
+@cache
 def sse_garbage() -> st.SearchStrategy[bytes]:
     """Bytes that are nearly server-sent events."""
     return _joined(
@@ -110,6 +117,7 @@ def sse_garbage() -> st.SearchStrategy[bytes]:
 # NDJSON.
 
 
+@cache
 @st.composite
 def ndjson_wires(draw: st.DrawFn) -> Wire:
     """Records of any text, some ended by CR LF, with blank lines between."""
@@ -122,6 +130,7 @@ def ndjson_wires(draw: st.DrawFn) -> Wire:
     return Wire(draw(st.sampled_from([b"", BOM])) + wire, [Frame(text) for text in texts])
 
 
+@cache
 def ndjson_garbage() -> st.SearchStrategy[bytes]:
     """Bytes that are nearly NDJSON."""
     return _joined(b"{}", b'{"a":"', b'"}', b" ", b"\t", b"\n", b"\r", b"\r\n", b"\x00", BOM, *_BROKEN_UTF8)
@@ -136,6 +145,7 @@ def _joined(*parts: bytes) -> st.SearchStrategy[bytes]:
     return st.lists(st.sampled_from(parts), max_size=40).map(b"".join)
 
 
+@cache
 def _data() -> st.SearchStrategy[str]:
     return st.lists(line_text(), min_size=1, max_size=3).map("\n".join)
 
@@ -232,6 +242,7 @@ class ChatStream:
         return [meaning for end, meaning in self.meanings if end <= length]
 
 
+@cache
 @st.composite
 def chat_streams(draw: st.DrawFn, *, errors: bool = True) -> ChatStream:
     """An answer: text with tags, reasoning, tool calls whose fragments mix, counts, and what ends it, or does not."""
@@ -251,6 +262,7 @@ def chat_streams(draw: st.DrawFn, *, errors: bool = True) -> ChatStream:
     return _in_events(draw, meanings)
 
 
+@cache
 def chat_garbage() -> st.SearchStrategy[bytes]:
     """Events that are nearly Chat Completions: any value in any field, in any order, with lines of garbage between."""
     value = st.sampled_from(
@@ -276,10 +288,12 @@ def _fields(*names: str, of: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[s
     return st.fixed_dictionaries({}, optional=dict.fromkeys(names, of))
 
 
+@cache
 def _plain_text() -> st.SearchStrategy[str]:
     return st.lists(st.sampled_from(TEXT), min_size=1, max_size=5).map("".join)
 
 
+@cache
 @st.composite
 def _tagged_text(draw: st.DrawFn) -> list[Meaning]:
     """Text that may hold blocks of thinking, the last of which may stay open; in pieces cut anywhere."""
@@ -292,11 +306,13 @@ def _tagged_text(draw: st.DrawFn) -> list[Meaning]:
     return [Said(piece) for piece in _pieces(draw, text)]
 
 
+@cache
 @st.composite
 def _reasoning(draw: st.DrawFn) -> list[Meaning]:
     return [Reasoned(piece) for piece in _pieces(draw, draw(_plain_text()))]
 
 
+@cache
 @st.composite
 def _mixed_calls(draw: st.DrawFn) -> list[CallPart]:
     """Up to three calls, some without an id of their own; the fragments of each in order, mixed with the others'."""
@@ -380,27 +396,32 @@ NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,12}", fullmatch=True)
 CACHE = st.sampled_from([None, "5m", "1h"])
 
 
+@cache
 def plain_text(min_size: int = 0) -> st.SearchStrategy[str]:
     """Any text that can be sent: all but halves of surrogate pairs."""
     return st.text(st.characters(exclude_categories=["Cs"]), min_size=min_size, max_size=20)
 
 
+@cache
 def json_objects() -> st.SearchStrategy[dict[str, Any]]:
     """Objects as a model gives for the arguments of a call."""
     leaves = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | plain_text()
     return st.dictionaries(plain_text(), st.recursive(leaves, lambda inner: st.lists(inner, max_size=3)), max_size=3)
 
 
+@cache
 def text_parts() -> st.SearchStrategy[parts.TextPart]:
     return st.builds(parts.TextPart, plain_text(min_size=1), cache=CACHE)
 
 
+@cache
 def image_parts() -> st.SearchStrategy[parts.ImagePart]:
     types = st.sampled_from(["image/png", "image/jpeg", "image/gif", "image/webp"])
     held = st.builds(parts.ImagePart, data=st.binary(min_size=1, max_size=9), media_type=types, cache=CACHE)
     return held | st.builds(parts.ImagePart, url=st.just("https://example.com/a.png"), cache=CACHE)
 
 
+@cache
 def document_parts() -> st.SearchStrategy[parts.DocumentPart]:
     types = st.sampled_from(["application/pdf", "text/plain"])
     name = st.none() | NAMES
@@ -432,66 +453,78 @@ SEALS = {
 }
 
 
+SAID = st.lists(text_parts() | image_parts() | document_parts(), min_size=1, max_size=3)
+TOLD = text_parts() | thinking_parts(SEALS) | st.builds(parts.RefusalPart, plain_text(min_size=1))
+SOMETHING_TOLD, ANYTHING_TOLD = (st.lists(TOLD, min_size=least, max_size=3) for least in (1, 0))
+RESULT = st.lists(text_parts() | image_parts(), max_size=2).map(tuple)
+A_TEXT, ANY_TEXTS = (st.lists(text_parts(), min_size=least) for least in (1, 0))
+
+
+@cache
 @st.composite
 def conversations(draw: st.DrawFn, max_turns: int = 3) -> tuple[Message, ...]:
     """Turns of a user and a model, beginning and ending with the user's; every call has its result."""
-    said = st.lists(text_parts() | image_parts() | document_parts(), min_size=1, max_size=3)
-    turns = [Message(Role.USER, draw(said))]
+    turns = [Message(Role.USER, draw(SAID))]
     for turn in range(draw(st.integers(0, max_turns))):
         calls = [
             parts.ToolCall(f"call_{turn}_{number}", draw(NAMES), json.dumps(draw(json_objects())))
             for number in range(draw(st.integers(0, 2)))
         ]
-        told = text_parts() | thinking_parts(SEALS) | st.builds(parts.RefusalPart, plain_text(min_size=1))
-        answer = [*draw(st.lists(told, min_size=0 if calls else 1, max_size=3)), *calls]
+        answer = [*draw(ANYTHING_TOLD if calls else SOMETHING_TOLD), *calls]
         turns.append(Message(Role.ASSISTANT, answer))
-        content = st.lists(text_parts() | image_parts(), max_size=2).map(tuple)
         results = [
-            parts.ToolResult(call.id, draw(content), is_error=draw(st.booleans()), cache=draw(CACHE)) for call in calls
+            parts.ToolResult(call.id, draw(RESULT), is_error=draw(st.booleans()), cache=draw(CACHE)) for call in calls
         ]
-        turns.append(Message(Role.USER, [*results, *draw(st.lists(text_parts(), min_size=0 if calls else 1))]))
+        turns.append(Message(Role.USER, [*results, *draw(ANY_TEXTS if calls else A_TEXT)]))
     return tuple(turns)
 
 
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOLS = st.lists(
+    st.builds(
+        Tool,
+        name=NAMES,
+        description=plain_text(),
+        parameters=st.just(CITY),
+        cache=CACHE,
+        strict=st.sampled_from([None, True, False]),
+    ),
+    max_size=2,
+    unique_by=lambda tool: tool.name,
+)
+SYSTEM = st.lists(text_parts(), max_size=2)
+SAMPLING = st.builds(
+    Sampling,
+    temperature=st.none() | st.floats(0, 2),
+    top_p=st.none() | st.floats(0, 1),
+    max_output_tokens=st.none() | st.integers(1, 100_000),
+    seed=st.none() | st.integers(0, 2**31 - 1),
+    stop=st.lists(plain_text(min_size=1), max_size=2),
+)
+REASONING = st.sampled_from([None, "off", "low", "medium", "high", 1, 1024, 20_000])
+RESPONSE_FORMAT = st.none() | st.builds(
+    ResponseFormat,
+    name=NAMES,
+    schema=st.just({**CITY, "required": ["city"]}),
+    description=plain_text(),
+    strict=st.booleans(),
+)
+
+
+@cache
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Any valid request, without a field of any provider's own."""
-    tools = draw(
-        st.lists(
-            st.builds(
-                Tool,
-                name=NAMES,
-                description=plain_text(),
-                parameters=st.just({"type": "object", "properties": {"city": {"type": "string"}}}),
-                cache=CACHE,
-                strict=st.sampled_from([None, True, False]),
-            ),
-            max_size=2,
-            unique_by=lambda tool: tool.name,
-        )
-    )
+    tools = draw(TOOLS)
     choices: list[Any] = [None, "none"]
     if tools:
         choices += ["auto", "required", NamedTool(tools[0].name)]
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    shape = st.builds(
-        ResponseFormat, name=NAMES, schema=st.just(schema), description=plain_text(), strict=st.booleans()
-    )
     return Request(
         messages=draw(conversations()),
-        system=draw(st.lists(text_parts(), max_size=2)),
+        system=draw(SYSTEM),
         tools=tools,
         tool_choice=draw(st.sampled_from(choices)),
-        sampling=draw(
-            st.builds(
-                Sampling,
-                temperature=st.none() | st.floats(0, 2),
-                top_p=st.none() | st.floats(0, 1),
-                max_output_tokens=st.none() | st.integers(1, 100_000),
-                seed=st.none() | st.integers(0, 2**31 - 1),
-                stop=st.lists(plain_text(min_size=1), max_size=2),
-            )
-        ),
-        reasoning=draw(st.sampled_from([None, "off", "low", "medium", "high", 1, 1024, 20_000])),
-        response_format=draw(st.none() | shape),
+        sampling=draw(SAMPLING),
+        reasoning=draw(REASONING),
+        response_format=draw(RESPONSE_FORMAT),
     )

@@ -35,7 +35,12 @@ KINDS: list[tuple[str, type[c.StreamChunk], Delivery, str]] = [
     ("tool_call_result", c.ToolCallResult, LOSSLESS, "name success output duration_ms id?"),
     ("retry_attempt", c.RetryAttempt, LOSSLESS, "attempt max_attempts delay_ms error_message discard?"),
     ("context_compacted", c.ContextCompacted, LOSSLESS, "messages_before messages_after tokens_saved summary"),
-    ("token_usage_update", c.TokenUsageUpdate, BEST_EFFORT, "estimated limit percentage status estimated_cost"),
+    (
+        "token_usage_update",
+        c.TokenUsageUpdate,
+        BEST_EFFORT,
+        "estimated limit percentage status estimated_cost is_cost_guessed?",
+    ),
     ("status", c.Status, BEST_EFFORT, "message"),
     ("provider_event", c.ProviderEvent, LOSSLESS, "event data"),
     ("provider_event", c.ProviderEvent, LOSSLESS, "event data"),

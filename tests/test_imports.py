@@ -9,6 +9,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,13 @@ def room_of(module: str) -> str:
     )
 
 
-def imports(module: str, *, at_import_time: bool = False) -> Iterator[str]:
+@cache
+def imports(module: str, *, at_import_time: bool = False) -> frozenset[str]:
     """The full names of the modules that `module` imports, anywhere in it or only when it is itself imported."""
+    return frozenset(_found_imports(module, at_import_time))
+
+
+def _found_imports(module: str, at_import_time: bool) -> Iterator[str]:
     pending: list[ast.AST] = [ast.parse(MODULES[module].read_text(encoding="utf-8"))]
     while pending:
         match pending.pop():

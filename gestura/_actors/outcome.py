@@ -12,7 +12,7 @@ from gestura.chunks import ContextOverflow, Done, Ending, Error, FinishReason, T
 from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
 from gestura.messages import Message
-from gestura.pricing import context_window, estimate_cost
+from gestura.pricing import context_window, estimate_cost, is_price_known
 from gestura.providers import biller
 from gestura.stages.deltas import Anomaly, Control, Finish, ModelName, Terminal, Usage
 from gestura.usage import TokenUsage, TokenUsageStatus
@@ -162,4 +162,5 @@ def _update(usage: TokenUsage, settings: ProviderSettings | None) -> TokenUsageU
         percentage=percentage,
         status=TokenUsageStatus.of(percentage),
         estimated_cost=estimate_cost(usage),
+        is_cost_guessed=not is_price_known(usage.provider, usage.model),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, simulate
+from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, simulate, worker
 from gestura.cli.help import EXIT_CODES, examples
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
@@ -70,6 +70,7 @@ _COMMANDS = (
     providers.providers,
     replay.replay,
     simulate.simulate,
+    worker.worker,
 )
 
 for _command in _COMMANDS:

@@ -15,6 +15,7 @@ import attrs
 import trio
 from trio.testing import MockClock
 
+from gestura._actors.groups import bare_errors
 from gestura._client import open_client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, StreamChunk
@@ -49,7 +50,7 @@ async def _play(stream: RecordedStream, show: Callable[[StreamChunk], None]) -> 
     config = attrs.evolve(stream.config, retry=attrs.evolve(stream.config.retry, jitter=0.0))
     token = CancellationToken()
     transport = playing_transport(stream.recording)
-    with trio.CancelScope() as left:
+    with bare_errors(), trio.CancelScope() as left:
         async with (
             trio.open_nursery() as nursery,
             open_client(config, transport=transport) as client,

@@ -87,6 +87,8 @@ def replay(
                 _play(file, body, printer, speed, config)
             else:
                 _replay(body, wire, printer)
+        except BrokenPipeError:
+            raise  # it is standard output whose reader has left
         except OSError as error:
             code = _complain(file, f"can't be read: {error.strerror or error}")
         except ConfigError as error:

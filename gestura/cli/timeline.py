@@ -7,7 +7,8 @@ either the server's silence or ours: until the engine wanted bytes again, it was
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -15,7 +16,7 @@ import attrs
 from gestura._actors.topology import stage_actors
 from gestura.chunks import Text, Thinking, ToolCallArgs
 from gestura.cli.wires import guess_wire
-from gestura.config import ProviderSettings
+from gestura.config import AfterOutput, ProviderSettings
 from gestura.errors import ProtocolError
 from gestura.limits import Limits
 from gestura.providers import BUILTIN_PROVIDERS
@@ -86,11 +87,11 @@ class Timeline:
         attempts: its requests.
         seconds: how long it took.
         model: who answered.
-        usage: token counts, as far as they were told.
+        usage: token counts of the last answer, as far as they were told.
         finish: why the model stopped, in its provider's word.
-        text: the answer of the last attempt.
+        text: the answer: that of the last attempt, or of each where one goes on from the other; of a turn, all of them.
         thinking: its reasoning.
-        output: when the last attempt showed how many characters.
+        output: when how many characters of it were shown.
         statistics: what the stream said of itself: queue depths, drops, oddities.
     """
 
@@ -116,6 +117,11 @@ class Timeline:
         return max(itertools.pairwise(times), key=lambda span: span[1] - span[0], default=None)
 
     @property
+    def gaps(self) -> list[float]:
+        """The spans between the pieces of the answer, in seconds, shortest first."""
+        return sorted(after - before for (before, _), (after, _) in itertools.pairwise(self.output))
+
+    @property
     def characters_per_second(self) -> float | None:
         """From the first piece of the answer to the last."""
         if len(self.output) < 2 or self.output[-1][0] == self.output[0][0]:
@@ -131,22 +137,42 @@ class Timeline:
 
 def timeline_of(recording: Recording) -> Timeline:
     """The timeline of a recording."""
-    attempts, told = [], _Told()
-    for number, events in enumerate(recording.exchanges()):
-        told = _Told()  # what an earlier attempt said does not count
-        attempts.append(_attempt(number, events, told))
-    statistics = next((dict(event.fields) for event in recording.events if event.name == "statistics"), {})
+    attempts: list[Attempt] = []
+    answers: list[_Told] = []
+    for part in recording.parts():
+        goes_on = part.events[0].fields.get("config", {}).get("after_output") == AfterOutput.CONTINUE.value
+        answers.append(told := _Told())
+        for events in part.exchanges():
+            if not goes_on:
+                answers[-1] = told = _Told()  # what an earlier attempt said does not count
+            attempts.append(_attempt(len(attempts), events, told))
+    last = answers[-1] if answers else _Told()
     return Timeline(
         attempts=attempts,
         seconds=max((event.at for event in recording.events), default=0.0),
-        model=told.model,
-        usage=told.usage,
-        finish=told.finish,
-        text="".join(told.text),
-        thinking="".join(told.thinking),
-        output=told.output,
-        statistics=statistics,
+        model=last.model,
+        usage=last.usage,
+        finish=last.finish,
+        text="\n\n".join(filter(None, ("".join(each.text) for each in answers))),
+        thinking="\n\n".join(filter(None, ("".join(each.thinking) for each in answers))),
+        output=[piece for each in answers for piece in each.output],
+        statistics=_statistics([dict(event.fields) for event in recording.events if event.name == "statistics"]),
     )
+
+
+def _statistics(streams: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the streams said of themselves, together; the actors are those of the last."""
+    if not streams:
+        return {}
+    dropped: Counter[str] = Counter()
+    for each in streams:
+        dropped.update(each.get("dropped", {}))
+    return {
+        **streams[-1],
+        "attempts": sum(each.get("attempts", 0) for each in streams),
+        "dropped": dict(dropped),
+        "deepest_queue": max(each.get("deepest_queue", 0) for each in streams),
+    }
 
 
 @attrs.define

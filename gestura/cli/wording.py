@@ -103,4 +103,5 @@ def _counts(usage: TokenUsage | None) -> list[str]:
 def _share(update: TokenUsageUpdate | None) -> list[str]:
     if update is None:
         return []
-    return [f"{update.percentage} % of the context window", in_dollars(update.estimated_cost)]
+    guessed = " (a guess: nobody knows its price)" if update.is_cost_guessed else ""
+    return [f"{update.percentage} % of the context window", in_dollars(update.estimated_cost) + guessed]

@@ -23,6 +23,7 @@ from gestura.relay.log import (
 )
 from gestura.relay.publication import Publication
 from gestura.relay.relay import Relay, open_relay
+from gestura.relay.worker import Worker
 
 __all__ = [
     "Following",
@@ -35,5 +36,6 @@ __all__ = [
     "StreamExists",
     "StreamState",
     "UnknownStream",
+    "Worker",
     "open_relay",
 ]

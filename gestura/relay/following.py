@@ -25,7 +25,7 @@ from gestura.relay.patience import Patience
 from gestura.relay.pulse import Pulse
 from gestura.relay.settings import RelaySettings
 
-__all__ = ["IN_THE_QUEUE", "Following", "is_in_the_queue", "read_all"]
+__all__ = ["IN_THE_QUEUE", "Following", "end_for_dead", "is_in_the_queue", "read_all"]
 
 ENTRIES_AT_A_TIME: Final = 256
 """A page: enough that its round trip is small beside it, and no more than may wait for any other reader."""
@@ -135,20 +135,8 @@ class Following:
                 if trio.current_time() - began >= self._settings.begin_seconds:
                     raise _NotBegunError(f"no worker has taken the stream up for {self._settings.begin_seconds:g} s")
             elif state.last == self._position and pulse.look(state, trio.current_time()):
-                await self._end_for(state)
-
-    async def _end_for(self, dead: StreamState) -> None:
-        answer = PublishedAnswer()
-        for chunk in await read_all(self._log, self._patience, self._stream_id):
-            answer.add(chunk)
-        ending = Error(
-            f"the publisher of the stream died: it has not been heard of for {self._settings.dead_after:g} s",
-            kind=ErrorKind.RELAY,
-            code="publisher_lost",
-            retryable=True,
-            partial=answer.partial(),
-        )
-        await self._patience.with_(lambda: self._log.end_for(self._stream_id, dead=dead, payload=to_entry(ending)))
+                silence = f"it has not been heard of for {self._settings.dead_after:g} s"
+                await end_for_dead(self._log, self._patience, self._stream_id, state, silence)
 
 
 def is_in_the_queue(state: StreamState) -> bool:
@@ -158,6 +146,26 @@ def is_in_the_queue(state: StreamState) -> bool:
 
 class _NotBegunError(RelayError):
     """No worker has taken the stream up."""
+
+
+async def end_for_dead(log: Log, patience: Patience, stream_id: str, dead: StreamState, why: str) -> None:
+    """End the stream of a dead publisher, unless it has moved on: with an `Error` that has what was shown of it.
+
+    Raises:
+        LogUnreachable: the log was out of reach for too long.
+        RelayError: an entry can't be read.
+    """
+    answer = PublishedAnswer()
+    for chunk in await read_all(log, patience, stream_id):
+        answer.add(chunk)
+    ending = Error(
+        f"the publisher of the stream died: {why}",
+        kind=ErrorKind.RELAY,
+        code="publisher_lost",
+        retryable=True,
+        partial=answer.partial(),
+    )
+    await patience.with_(lambda: log.end_for(stream_id, dead=dead, payload=to_entry(ending)))
 
 
 async def read_all(log: Log, patience: Patience, stream_id: str) -> list[StreamChunk]:

@@ -38,6 +38,10 @@ MAX_REQUEST = 64 * 1024 * 1024
 CLOSING_TIME = 1.0
 """Seconds that aiohttp may take to close connections. All handlers are cancelled before, so it takes none of it."""
 
+TURNS_TO_ACCEPT = 5
+"""Turns of the loop until a connection that asyncio has accepted is known to its server, with some to spare. One that
+finds its server closed is neither served nor closed."""
+
 
 class Simulator:
     """A running simulator.
@@ -161,6 +165,9 @@ async def serving(
             await web.SockSite(runner, listener).start()
             yield simulator
         finally:
+            asyncio.get_running_loop().remove_reader(listener)
+            for _ in range(TURNS_TO_ACCEPT):
+                await asyncio.sleep(0)
             await runner.cleanup()
 
 

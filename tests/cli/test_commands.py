@@ -33,6 +33,51 @@ def test_help_lists_the_commands() -> None:
         assert f"gestura {name}" in run(name, "-h", prog_name="gestura").stdout
 
 
+def every_command() -> dict[str, click.Command]:
+    """By the words that call it."""
+    found: dict[str, click.Command] = {}
+    for name, command in main.commands.items():
+        found[name] = command
+        if isinstance(command, click.Group):
+            found |= {f"{name} {inner}": each for inner, each in command.commands.items()}
+    return found
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_each_help_ends_with_examples_that_work(name: str) -> None:
+    """Of the command itself, with options that it has."""
+    told = run(*name.split(), "--help").stdout
+    examples = [line.strip() for line in told.partition("Examples:")[2].splitlines() if "gestura" in line]
+    called = [words.split() for line in examples for words in re.findall(r"gestura ([^|&<>)\"]+)", line)]
+    own = [words for words in called if words[: len(name.split())] == name.split()]
+
+    assert own
+    for words in called:
+        command = every_command()[" ".join(words[:2])] if words[0] == "config" else every_command()[words[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_the_exit_codes_are_told() -> None:
+    """In the help of all, and in the documentation, in the same words."""
+    told = run("--help").stdout.partition("Exit codes:")[2]
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+
+    codes = dict(re.findall(r"^ +(\d+) +(.+)$", told, re.MULTILINE))
+    assert ["0", "1", "2", "130"] == list(codes)
+    assert all(f"| {code} | {words} |" in page.replace("`", '"') for code, words in codes.items())
+
+
+@pytest.mark.parametrize(
+    "name", ["ask", "chat", "config show", "config check", "inspect", "providers", "replay", "simulate"]
+)
+def test_what_a_program_may_read_comes_as_json(name: str) -> None:
+    """On demand, from every command that tells something."""
+    command = every_command()[name]
+
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+
+
 @pytest.mark.parametrize(
     "arguments", [["ask"], ["ask", " "], ["ask", "--loudly"], ["simulate", "--port", "70000"], ["x"]]
 )

@@ -1,6 +1,6 @@
 """Ctrl-C at a terminal, at any moment: the command ends, says nothing unseemly, and leaves all in order.
 
-`HYPOTHESIS_PROFILE=ci` tries forty moments; otherwise a few, each where another piece of code is at work.
+`HYPOTHESIS_PROFILE=thorough` tries forty moments; otherwise a few, each where another piece of code is at work.
 """
 
 from __future__ import annotations

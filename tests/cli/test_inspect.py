@@ -15,12 +15,13 @@ from click.testing import CliRunner
 from scripting import DONE, FINISH, delta, open_scripted, text
 from trio.testing import MockClock
 
+import gestura
 from gestura.cli import main
 from gestura.cli.inspect import page_of
 from gestura.cli.timeline import timeline_of
-from gestura.config import RetryPolicy
+from gestura.config import AfterOutput, RetryPolicy
 from gestura.recording import read_recording
-from gestura.transport.scripted import ScriptedExchange, Wait
+from gestura.transport.scripted import Break, ScriptedExchange, Wait
 
 HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>'
 BODY = [delta(reasoning_content="Hm."), Wait(1), text("Hel"), Wait(3), text("lo " + HOSTILE), FINISH, DONE]
@@ -68,6 +69,7 @@ def test_the_time_in_which_gestura_wanted_nothing_is_marked(tmp_path: Path):
     """Between a read and the wish for the next one; the server's own silence is no stall."""
     lines = [
         {"recording": 1, "gestura": "0"},
+        {"at": 0.0, "event": "stream", "config": {}},
         {"at": 0.0, "exchange": 0, "event": "request", "url": "u"},
         {"at": 0.1, "exchange": 0, "event": "response", "status": 200},
         {"at": 0.2, "exchange": 0, "event": "read", "asked": 0.1, "text": "data: {}\n\n"},
@@ -79,6 +81,51 @@ def test_the_time_in_which_gestura_wanted_nothing_is_marked(tmp_path: Path):
     (attempt,) = timeline_of(read_recording(path)).attempts
 
     assert ([(5.0, 8.0)], "broken off") == (attempt.stalls, attempt.outcome)
+
+
+@pytest.mark.parametrize(
+    ("after_output", "shown", "first"), [(AfterOutput.CONTINUE, "Hello", 0.0), (AfterOutput.RESTART, "lo", 3.0)]
+)
+async def test_an_answer_that_is_gone_on_with_is_one(
+    after_output: AfterOutput, shown: str, first: float, tmp_path: Path, autojump_clock: MockClock
+):
+    """Where another attempt goes on, what the one before it said counts; where it begins anew, it does not."""
+    exchanges = [
+        ScriptedExchange(body=[text("Hel"), Wait(2), Break()]),
+        ScriptedExchange(body=[text("lo"), FINISH, DONE]),
+    ]
+    retry = RetryPolicy(max_attempts=2, jitter=0)
+    async with (
+        open_scripted(exchanges, retry=retry, after_output=after_output) as client,
+        client.stream("Hi", record=tmp_path / "it") as stream,
+    ):
+        await stream.collect()
+    timeline = timeline_of(read_recording(tmp_path / "it"))
+
+    assert (shown, first) == (timeline.text, pytest.approx(timeline.first_content))
+
+
+async def test_the_answers_of_a_turn_are_one_timeline(tmp_path: Path, autojump_clock: MockClock):
+    """One below the other, with all that was dropped and asked."""
+    call = {"index": 0, "id": "c", "function": {"name": "answer", "arguments": "{}"}}
+
+    @gestura.tool
+    async def answer() -> int:
+        return 42
+
+    exchanges = [
+        ScriptedExchange(body=[text("Let me see."), delta(tool_calls=[call]), delta("tool_calls"), DONE]),
+        ScriptedExchange(body=[text("It is 42."), FINISH, DONE]),
+    ]
+    async with (
+        open_scripted(exchanges) as client,
+        client.run("Hi", tools=[answer], record=tmp_path / "it") as run,
+    ):
+        await run.collect()
+    timeline = timeline_of(read_recording(tmp_path / "it"))
+
+    assert ("Let me see.\n\nIt is 42.", 2) == (timeline.text, timeline.statistics["attempts"])
+    assert ["complete", "complete"] == [attempt.outcome for attempt in timeline.attempts]
 
 
 async def test_the_page_is_one_file_that_obeys_nothing(written: Path, autojump_clock: MockClock):
@@ -97,10 +144,12 @@ async def test_the_command_writes_the_page_beside_the_recording(written: Path, a
     page = written.with_name("page.html")
     elsewhere = CliRunner().invoke(main, ["inspect", str(written), "-o", str(page)])
     wrong = CliRunner().invoke(main, ["inspect", str(page)])
+    as_json = CliRunner().invoke(main, ["inspect", "--json", str(written)])
 
     assert (0, f"Wrote {written}.html\n") == (beside.exit_code, beside.stdout)
     assert written.with_name("it.html").read_bytes() == page.read_bytes()
     assert 0 == elsewhere.exit_code
+    assert "Hello " + HOSTILE == json.loads(as_json.stdout)["text"]
     assert (2, True) == (wrong.exit_code, "not a line of a recording" in wrong.stderr)
 
 
@@ -135,3 +184,25 @@ async def test_a_browser_shows_it(written: Path, tmp_path: Path, autojump_clock:
     assert "<span>until the first word</span>" in shown
     assert "Hello &lt;/script&gt;" in shown
     assert "refused with 503" in shown
+
+
+async def test_a_browser_shows_a_long_stream(tmp_path: Path):
+    """Twenty thousand events, each to be pointed at, in a page of some megabytes."""
+    lines: list[dict[str, Any]] = [
+        {"recording": 1, "gestura": "0"},
+        {"at": 0.0, "event": "stream", "config": {}},
+        {"at": 0.0, "exchange": 0, "event": "request", "url": "u"},
+        {"at": 0.1, "exchange": 0, "event": "response", "status": 200},
+        *(
+            {"at": 0.2 + place / 1000, "exchange": 0, "event": "read", "asked": 0.1, "text": text("w ").decode()}
+            for place in range(20_000)
+        ),
+    ]
+    path = tmp_path / "it"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    page = page_of(timeline_of(read_recording(path)))
+    shown = await shown_by_browser(page, tmp_path)
+
+    assert len(page) < 20_000_000
+    assert "line splitter <small>20,000</small>" in shown
+    assert '<span>gaps <small>between its pieces</small></span><canvas class="tall"' in shown

@@ -143,6 +143,14 @@ def test_what_costs_nothing_says_so() -> None:
     assert "-- done: unknown, 70 % of the context window, no cost\n" == view.end(Done())
 
 
+def test_a_guessed_cost_says_so() -> None:
+    """Of a model whose price nobody knows."""
+    view = Transcript(styled=False)
+    show(view, attrs.evolve(USAGE, is_cost_guessed=True))
+
+    assert view.end(Done()).endswith(", $0.012500 (a guess: nobody knows its price)\n")
+
+
 def test_thinking_is_dimmed() -> None:
     """Where styles are welcome, thinking is dim and unmarked, and the answer has no style."""
     assert "\x1b[2mHm\x1b[0m\n\nYes." == show(Transcript(styled=True), Thinking("Hm"), Text("Yes."))

@@ -232,9 +232,24 @@ def _parsed(event: bytes) -> tuple[tuple[bytes, bytes] | None, Json]:
     begin = event.find(b"{")
     end = event.rfind(b"}") + 1
     try:
-        return (event[:begin], event[end:]), json.loads(event[begin:end].decode("utf-8", "replace"))
+        value = json.loads(event[begin:end].decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None, None
+    # What was nested before, and is not short of Python's own limit any more, is damaged enough.
+    return (None, None) if _depth(value) > DEPTH else ((event[:begin], event[end:]), value)
+
+
+def _depth(value: Json) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
 
 
 def _written(frame: tuple[bytes, bytes], value: Json) -> bytes:

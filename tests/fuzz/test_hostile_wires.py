@@ -1,6 +1,7 @@
 """Whatever a server sends, its stream ends once, in order, and says why: see `laws`.
 
-These run in every test run, on few examples; `HYPOTHESIS_PROFILE=ci` draws more, and `make fuzz` follows the coverage.
+These run in every test run, on few examples; with `HYPOTHESIS_PROFILE=thorough` on more, and `make fuzz` follows the
+coverage.
 """
 
 from __future__ import annotations

@@ -162,7 +162,6 @@ async def measure(transport: Endless, timeouts: Timeouts) -> tuple[Ending, int]:
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-            gc.unfreeze()
     assert stream.ending is not None
     return stream.ending, peak
 

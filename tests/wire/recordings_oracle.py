@@ -14,6 +14,7 @@ import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
+from servers import NO_AUTHORITIES
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +46,8 @@ def read_officially(base_url: str) -> dict[str, Reading | None]:
     """Ask for one answer, as the typed chunks tell it and as the accumulator does; `None` where it fails. Blocks."""
     chunks: list[ChatCompletionChunk] = []
     error = None
-    with openai.OpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=20) as client:
+    http = openai.DefaultHttpxClient(verify=NO_AUTHORITIES)
+    with openai.OpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=20, http_client=http) as client:
         try:
             with client.chat.completions.create(model="m", messages=[], stream=True) as stream:
                 chunks.extend(stream)

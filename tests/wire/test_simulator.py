@@ -1,5 +1,6 @@
 """The simulator says what was meant, deals it out as told, and fails on demand."""
 
+import gc
 import json
 import math
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 
@@ -643,6 +645,18 @@ async def test_it_runs_beside_trio_asyncio():
         received = await ask(simulator)
 
     assert received.complete
+
+
+async def test_who_connects_in_the_last_moment_is_hung_up_on():
+    """No connection outlives the simulator, however short before its end it came: pytest tells of what does."""
+    for _ in range(20):
+        async with open_simulator([SPOKEN]) as simulator:
+            port = int(simulator.url.rpartition(":")[2])
+            clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        for client in clients:
+            with client, suppress(ConnectionResetError):
+                assert b"" == client.recv(1)
+    gc.collect()
 
 
 def test_the_command_serves_until_interrupted():
