@@ -1,13 +1,14 @@
 """What the pages show for a shell is run: each command as it stands, and what it prints is what the page says.
 
-The commands of a page share a folder, and the variables that they export. The server of `gestura simulate` is one that
-the tests have; its address stands for the one on the page.
+The commands of a page share a folder, and the variables that they export for the server of `gestura simulate`, which is
+one that the tests have. Other variables are the reader's own, and the simulator stands behind them, too.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,17 @@ from gestura.usage import TokenUsage
 
 PATIENCE = 60.0  # seconds; a command takes one or two
 ADDRESS = "http://127.0.0.1:8000"
+RECORDED = b'data: {"choices":[{"index":0,"delta":{"content":"Hello!"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 OTHERS = Scenario(model="any", steps=(Text("Hello!"),), usage=TokenUsage(input_tokens=5, output_tokens=2))
 
 NOT_RUN = {
     r"make .*": "a target takes minutes; that it exists is held by test_readme.py",
     r"pip install .*": "the package is the one that is tested; that its extras exist is held by test_readme.py",
     r".*--provider local.*": "a model says something else each time; tests/wire/test_live_local_model.py asks it",
+    r"gestura providers": "the page shows what somebody has configured; tests/cli/test_providers.py",
+    r"gestura demo.*": "the tour takes a minute; tests/cli/test_commands.py",
+    r"gestura worker .*": "serves until it is told to stop; its own tests, where a server of Redis is at hand",
+    r"curl .*": "asks a provider",
     r"python docs/examples/.*": "run by test_examples.py",
 }
 """Commands that are not run here, and why."""
@@ -44,6 +50,8 @@ class Command:
     @property
     def reason(self) -> str | None:
         """Why it is not run, if so."""
+        if "| jq" in self.line and shutil.which("jq") is None:
+            return "jq is not installed"
         return next((why for pattern, why in NOT_RUN.items() if re.fullmatch(pattern, self.line)), None)
 
 
@@ -68,29 +76,38 @@ def test_a_console_shows_commands(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.name)
 async def test_the_commands_of_a_page_do_what_it_shows(page: Path, tmp_path: Path) -> None:
     """One after the other, as somebody would type them who follows the page."""
-    async with open_simulator([*built_in_scenarios(), OTHERS, attrs.evolve(OTHERS, model="gpt-5-mini")]) as simulator:
+    (tmp_path / "recordings").mkdir()
+    for name in ("answer.sse", "recordings/sky.sse"):
+        (tmp_path / name).write_bytes(RECORDED)
+    async with open_simulator(scenarios_for(page)) as simulator:
         told = environment(simulator, tmp_path)
         for block in blocks(page):
             if block.language not in ("sh", "console"):
                 continue
             for command in commands_of(block):
-                if command.line.startswith("export "):
-                    told |= exported(command.line, simulator)
+                line = command.line.replace(ADDRESS, simulator.url)
+                if line.startswith("export "):
+                    told |= dict(re.findall(r"(\w+)=(\S+)", line)) if line != command.line else {}
                 elif command.reason is None:
-                    await check(command, told, tmp_path, block)
+                    await check(attrs.evolve(command, line=line), told, tmp_path, block)
+
+
+def scenarios_for(page: Path) -> list[Scenario]:
+    """What the simulator brings along, and an answer of each other model that is asked."""
+    brought = built_in_scenarios()
+    asked = {variables.default_model for variables in VARIABLES.values()}
+    asked |= set(re.findall(r"--model (\S+)", page.read_text(encoding="utf-8")))
+    return [*brought, *(attrs.evolve(OTHERS, model=model) for model in asked - {one.model for one in brought})]
 
 
 def environment(simulator: Simulator, folder: Path) -> dict[str, str]:
-    """That of somebody who has one key, and nothing configured."""
+    """That of somebody who has two keys, and nothing configured."""
     told = {name for of in VARIABLES.values() for name in (*of.api_key, of.base_url, of.model)}
     inherited = {name: value for name, value in os.environ.items() if name not in told}
     reached = {"OPENAI_API_KEY": "any", "OPENAI_BASE_URL": simulator.url}
+    reached |= {"ANTHROPIC_API_KEY": "any", "ANTHROPIC_BASE_URL": simulator.url}
     ours = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**inherited, **reached, "XDG_CONFIG_HOME": str(folder / "configuration"), "PATH": ours, "NO_COLOR": "1"}
-
-
-def exported(line: str, simulator: Simulator) -> dict[str, str]:
-    return {name: value.replace(ADDRESS, simulator.url) for name, value in re.findall(r"(\w+)=(\S+)", line)}
 
 
 async def check(command: Command, told: dict[str, str], folder: Path, block: Block) -> None:
