@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -147,7 +148,9 @@ class _Reader:
         try:
             self._table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: no TOML: {error}") from None
+            words, _, place = str(error).partition(" (at line ")
+            line = f":{place.partition(',')[0]}" if place else ""
+            raise ConfigError(f"{path}{line}: no TOML: {words if place else error}") from None
 
     def read(self, path: Path | None) -> LoadedConfig:
         top = {field.name for field in attrs.fields(StreamingConfig)} | VARIABLES.keys() | SECTIONS
@@ -284,7 +287,7 @@ class _Reader:
         try:
             return self._converter.structure(values, cls)
         except cattrs.BaseValidationError as error:
-            name, problem = _first_problem(error, get_type_hints(cls))
+            name, problem = _first_problem(error, get_type_hints(cls), values)
             self._refuse(".".join(filter(None, (path, name))), problem)
 
     def _note(self, path: str, *, told: bool) -> None:
@@ -305,27 +308,43 @@ class _Reader:
         return None
 
 
-def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any]) -> tuple[str, str]:
+def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any], values: Any) -> tuple[str, str]:
     """The name of the first field that is wrong, and why."""
     for inner in error.exceptions:
         note = next((note for note in getattr(inner, "__notes__", ()) if isinstance(note, _NOTES)), None)
         name = "" if note is None else str(note.name if isinstance(note, AttributeValidationNote) else note.index)
         if isinstance(inner, cattrs.BaseValidationError):
             kind = types.get(name, object)
-            deeper, problem = _first_problem(inner, get_type_hints(kind) if attrs.has(kind) else {})
+            hints = get_type_hints(kind) if attrs.has(kind) else {}
+            deeper, problem = _first_problem(inner, hints, _item(values, name))
             return ".".join(filter(None, (name, deeper))), problem
-        return name, _in_words(inner, types.get(name))
+        if broken := _BOUND.fullmatch(str(inner)):
+            return broken[
+                1
+            ], f"expected {'at least' if broken[2] == '>=' else 'at most'} {broken[3]}, found {broken[4]}"
+        return name, _in_words(inner, types.get(name), _item(values, name))
     return "", str(error)
 
 
-def _in_words(error: Exception, kind: Any) -> str:
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return f"expected one of {', '.join(str(member.value) for member in kind)}"
-    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
-    if literal is not None:
-        return f"expected one of {', '.join(get_args(literal))}"
-    return str(error)
+def _item(values: Any, name: str) -> Any:
+    return values.get(name) if isinstance(values, Mapping) else None
 
+
+def _in_words(error: Exception, kind: Any, found: Any) -> str:
+    """What is wrong with a value. Only where there is a choice, which no secret is, what was found is shown."""
+    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
+    choices: tuple[Any, ...] = get_args(literal)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        choices = tuple(member.value for member in kind)
+    if not choices:
+        return str(error)
+    nearest = difflib.get_close_matches(str(found), map(str, choices), n=1)
+    meant = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return f"expected one of {', '.join(map(str, choices))}, found {found!r}{meant}"
+
+
+_BOUND: Final = re.compile(r"'(\w+)' must be (>=|<=) (\S+): (\S+)")
+"""The words of the validators of attrs."""
 
 _NOTES: Final = (AttributeValidationNote, IterableValidationNote)
 

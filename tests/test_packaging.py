@@ -42,6 +42,16 @@ def test_the_script_is_declared() -> None:
     assert script.value == "_gestura_command:main"
 
 
+def test_the_page_on_reliability_names_every_requirement() -> None:
+    """A new one is told there with its purpose; extras are not required."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    _, told = page.split("## Supply chain", 1)
+    named = map(Requirement, metadata.requires("gestura") or ())
+    required = [each.name for each in named if "extra" not in str(each.marker)]
+
+    assert [] == [name for name in required if f"`{name}`" not in told]
+
+
 @pytest.mark.parametrize(("python", "wanted"), [("3.11", True), ("3.13", True), ("3.14", False), ("3.15", False)])
 def test_trio_asyncio_is_required_where_it_imports(python: str, *, wanted: bool) -> None:
     """On Python 3.14 and newer gestura installs without trio-asyncio, which does not import there."""

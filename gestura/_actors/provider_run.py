@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 from collections.abc import Callable
 
@@ -22,6 +23,8 @@ from gestura.conversation import Request, continuation
 from gestura.errors import ConfigError, ErrorKind, Fault, InternalError
 
 __all__ = ["ProviderRun"]
+
+_log = logging.getLogger("gestura.stream")
 
 
 @attrs.define(kw_only=True)
@@ -110,6 +113,7 @@ class ProviderRun:
         """Tell the user of another attempt, and that what was shown does not count where the answer begins anew."""
         discard = self.begins_anew
         retry = RetryAttempt(number, self.policy.max_attempts, round(delay * 1000), failure.message, discard=discard)
+        _log.info("%s: attempt %d failed, another in %.1f s: %s", self.name, number, delay, failure.message)
         self.transcript.add(retry)
         self.sink.announce(retry)
 

@@ -26,7 +26,7 @@ from gestura._actors.redaction import log_bug, redact
 from gestura._actors.statistics import Counts, StreamStatistics
 from gestura.answer import Transcript
 from gestura.cancellation import TokenState
-from gestura.chunks import Cancelled, Ending, Error, Paused, Status
+from gestura.chunks import Cancelled, ContextOverflow, Ending, Error, Paused, Status
 from gestura.config import StreamingConfig
 from gestura.conversation import Request
 from gestura.environment import how_to_configure
@@ -36,7 +36,7 @@ from gestura.transport import Transport
 
 __all__ = ["Supervisor"]
 
-_log = logging.getLogger("gestura.supervisor")
+_log = logging.getLogger("gestura.stream")
 
 
 @attrs.define(kw_only=True)
@@ -79,7 +79,8 @@ class Supervisor:
         try:
             with self.interrupt.listening():
                 async with self.outlet.open():
-                    self.ending = await self._answer()
+                    self.ending = ending = await self._answer()
+                    self._log_end(ending)
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             settings = self.config.providers.values()
             log_bug(_log, "a stream failed by a bug", error, settings)
@@ -89,6 +90,14 @@ class Supervisor:
                 attempts=self._attempts,
                 partial=self._transcript.partial(),
             )
+
+    def _log_end(self, ending: Ending) -> None:
+        match ending:
+            case Error(message) | ContextOverflow(message):
+                _log.info("%s: no answer: %s", self.names[0], message)
+            case _:
+                took = trio.current_time() - self._started
+                _log.debug("%s: %s after %.2f s", self.names[0], type(ending).__name__.lower(), took)
 
     def statistics(self) -> StreamStatistics:
         """What the stream did so far, or in the end."""
@@ -145,6 +154,7 @@ class Supervisor:
         self, run: ProviderRun, others: Sequence[ProviderRun], sink: Sink, transcript: Transcript
     ) -> Verdict:
         """Ask one provider; where it fails, and `others` may not, tell the user."""
+        _log.debug("asking %s", run.name)
         self._asked[run.name] = run
         run.sink, run.transcript = sink, transcript
         verdict = await run.run(self.request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import attrs
 
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
+from gestura.errors import ConfigError
 from gestura.messages import user
 from gestura.providers import BUILTIN_PROVIDERS, Provider
 from gestura.providers.anthropic import AnthropicMessages
@@ -48,6 +50,10 @@ def address_of(settings: ProviderSettings) -> Address:
     Raises:
         ConfigError: it can't be asked.
     """
+    if settings.kind not in BUILTIN_PROVIDERS:
+        nearest = difflib.get_close_matches(settings.kind, BUILTIN_PROVIDERS, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(BUILTIN_PROVIDERS))}"
+        raise ConfigError(f"kind: {settings.kind!r} is no wire format; {hint}")
     provider = BUILTIN_PROVIDERS[settings.kind](settings)
     asked = provider.ask(Request(messages=(user("Hi"),)))
     return Address(api=_APIS[type(provider)], host=urlsplit(asked.url).netloc)

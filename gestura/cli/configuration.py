@@ -31,6 +31,9 @@ __all__ = ["config"]
 SECRETS: Final = frozenset({"api_key", "headers"})
 HIDDEN: Final = "(set, not shown)"
 
+NOTES_COLUMN: Final = 40
+"""Where it is told what comes from where, if there is room."""
+
 NEW_FILE: Final = """\
 # The configuration of gestura. The environment goes before it; `gestura config show` tells what comes from where.
 
@@ -88,6 +91,8 @@ def show(config_path: Path | None, as_json: bool) -> None:
     where = str(loaded.path) if loaded.path else f"none; it would be {default_path()}"
     if not as_json:
         click.echo(f"# file: {visible_line(where)}")
+    columns = columns_of(sys.stdout)
+    narrow = columns is not None and columns < 2 * NOTES_COLUMN
     section = ""
     for path, value in _values(loaded):
         origin = loaded.origins.get(path, "default")
@@ -98,7 +103,7 @@ def show(config_path: Path | None, as_json: bool) -> None:
         if before != section:
             section = before
             click.echo(f"\n[{section}]")
-        line = f"{name} = {json.dumps(value, ensure_ascii=False)}".ljust(40)
+        line = f"{name} = {json.dumps(value, ensure_ascii=False)}".ljust(0 if narrow else NOTES_COLUMN)
         note = f"# {visible_line(origin)}"
         click.echo(visible_line(line) + " " + (click.style(note, dim=True) if is_styled(sys.stdout) else note))
 

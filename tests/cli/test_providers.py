@@ -1,6 +1,7 @@
 """`gestura providers` tells whom one can ask, what is missing, and no secret."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,3 +113,13 @@ def test_a_local_model_that_is_not_installed_says_how(
     told = listed(**environment)["local"]
     assert told.startswith("can't be asked: the local model's")
     assert words in told
+
+
+def test_a_kind_that_is_none_is_told_with_the_nearest(tmp_path: Path) -> None:
+    """A file may name any: a program may bring it, and a command can't ask it."""
+    file = tmp_path / "config.toml"
+    file.write_text('[providers.groq]\nkind = "opnai_chat"\nmodel = "m"\n')
+    result = CliRunner().invoke(main, ["providers", "--config", str(file)], env=NOTHING)
+
+    assert 0 == result.exit_code
+    assert "can't be asked: kind: 'opnai_chat' is no wire format; did you mean 'openai_chat'?" in result.stdout

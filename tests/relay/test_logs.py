@@ -167,6 +167,32 @@ def test_who_is_found_dead_has_its_stream_ended_once(store: Store) -> None:
     run(store, test)
 
 
+def test_of_several_who_take_a_stream_over_at_once_one_does(store: Store) -> None:
+    async def test(log: Log, _queue: WorkQueue) -> None:
+        dead = await begun(log)
+        done: list[str] = []
+
+        async def attempt(name: str) -> None:
+            try:
+                if name.startswith("follower"):
+                    done.extend([name] * await log.end_for("s", dead=dead, payload=name.encode()))
+                else:
+                    await begun(log, publisher=name, instead_of=dead)
+                    done.append(name)
+            except PublicationLost:
+                pass
+
+        async with trio.open_nursery() as nursery:
+            for number in range(10):
+                nursery.start_soon(attempt, f"{'worker' if number % 2 else 'follower'} {number}")
+
+        (winner,) = done
+        state = await log.state("s")
+        assert winner == (state.publisher if not state.ended else (await texts(log))[0][1].decode())
+
+    run(store, test)
+
+
 async def beats(log: Log) -> None:
     await log.beat("anna")
 

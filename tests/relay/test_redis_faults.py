@@ -1,214 +1,178 @@
-"""What Redis, the network and processes do to published streams: nothing is lost, nothing comes twice, each ends once.
-
-A server is killed and started again, with all that it knew or with nothing; connections are cut anywhere, in what is
-asked or in what is answered; a publisher is killed outright.
-"""
+"""What befalls a Redis server and the way to it: streams go on, with nothing lost, nothing twice, and one ending."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from cutting import Cut, open_cutting_proxy
 from redis_server import NO_REDIS, RedisServer, running_redis
-from worlds import QUICK, assert_the_same, heard, heard_some, said, text_of
+from stores import RedisStore
+from worlds import assert_the_same, heard, said
 
 from gestura.chunks import Done, Error, StreamChunk, Text
-from gestura.relay import Relay, open_relay
+from gestura.relay import LogUnreachable, Relay, open_relay
+from gestura.relay.entries import from_entry
+from gestura.relay.log import START, Log, Order
 
-WORDS: list[StreamChunk] = [*(Text(f"{count} ") for count in range(40)), Done()]
-PATIENT = {**QUICK, "reach_seconds": 20.0, "dead_after": 2.0}
+WORDS = [f"{number} " for number in range(60)]
+WHOLE: list[StreamChunk] = [*map(Text, WORDS), Done()]
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """A server that the test may kill; what it knew comes back with it, unless the test asks otherwise."""
-    with running_redis(tmp_path, durable=getattr(request, "param", True)) as server:
+def durable_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of the test's own, which it may kill."""
+    with running_redis(tmp_path, durable=True) as server:
         yield server or pytest.skip(NO_REDIS)
 
 
-def run(test: Callable[[], object]) -> None:
-    async def limited() -> None:
-        with trio.fail_after(60):
-            await test()  # type: ignore[misc]  # a coroutine function
-
-    trio.run(limited)
+def relay(url: str, prefix: str) -> AbstractAsyncContextManager[Relay]:
+    return open_relay(
+        url, prefix=prefix, beat_seconds=0.1, dead_after=2.0, reach_seconds=15.0, answer_seconds=1.0, leave_seconds=5.0
+    )
 
 
-@pytest.mark.parametrize("at", [0, 1, 20, 39, 40])
-def test_redis_may_be_killed_and_come_back(own_server: RedisServer, at: int) -> None:
-    """After so many chunks: a hundred followers, of which half leave, some of those for good, miss nothing."""
+async def in_the_log(log: Log, stream_id: str) -> list[StreamChunk]:
+    entries = await log.read(stream_id, START, most=10_000)
+
+    assert list(range(1, len(entries) + 1)) == [entry.position.number for entry in entries]
+    return [from_entry(entry.payload) for entry in entries]
+
+
+async def test_a_server_that_is_killed_and_started_again_amid_a_stream_is_not_noticed(
+    durable_server: RedisServer,
+) -> None:
     found: list[list[StreamChunk]] = []
 
-    async def chunks() -> AsyncIterator[StreamChunk]:
-        for count, chunk in enumerate(WORDS):
-            if count == at:
-                own_server.kill()
-                restarting.set()
-            await trio.sleep(0.01)
-            yield chunk
+    async def follow() -> None:
+        found.append(await heard(there, "s"))
 
-    async def restart() -> None:
-        await restarting.wait()
-        await trio.sleep(0.3)
-        await trio.to_thread.run_sync(own_server.start)
+    with trio.fail_after(60):
+        async with relay(durable_server.url, "p") as here, relay(durable_server.url, "p") as there:
+            async with here.publish("s", said(*WORDS, Done(), seconds=0.03)), trio.open_nursery() as nursery:
+                for _ in range(5):
+                    nursery.start_soon(follow)
+                for _ in range(2):
+                    await trio.sleep(0.4)
+                    await trio.to_thread.run_sync(durable_server.kill)
+                    await trio.sleep(0.2)
+                    await trio.to_thread.run_sync(durable_server.start)
+            in_it = await in_the_log(here.log, "s")
 
-    async def follow(relay: Relay, number: int) -> None:
-        read: list[StreamChunk] = []
-        position = None
-        if number % 2:
-            async with relay.follow("s") as following:
-                read += await heard_some(following, 1 + number % 7)
-                position = following.position
-            if number % 4 == 1:
-                return
-        found.append([*read, *await heard(relay, "s", position)])
-
-    restarting = trio.Event()
-
-    async def test() -> None:
-        async with (
-            open_relay(own_server.url, **PATIENT) as here,
-            open_relay(own_server.url, **PATIENT) as there,
-            trio.open_nursery() as nursery,
-        ):
-            nursery.start_soon(restart)
-            async with here.publish("s", chunks()) as publication:
-                for number in range(100):
-                    nursery.start_soon(follow, there, number)
-            assert Done() == publication.ending
-
-    run(test)
-    assert 75 == len(found)
-    for read in found:
-        assert_the_same(WORDS, read)
+    for each in (*found, in_it):
+        assert_the_same(WHOLE, each)
+    assert 5 == len(found)
 
 
-@pytest.mark.parametrize("own_server", [False], indirect=True)
-def test_redis_may_come_back_with_nothing(own_server: RedisServer) -> None:
-    """The stream is lost. Its publisher is told, and each follower, once; nobody waits for ever."""
+async def test_a_server_that_comes_back_without_its_data_ends_what_it_lost(tmp_path: Path) -> None:
+    """Nobody waits for ever, and nobody takes a part for the whole."""
+    with running_redis(tmp_path) as server:
+        if server is None:
+            pytest.skip(NO_REDIS)
+        found: list[list[StreamChunk]] = []
 
-    async def test() -> None:
-        async with (
-            open_relay(own_server.url, **PATIENT) as here,
-            open_relay(own_server.url, **PATIENT) as there,
-            here.publish("s", said(*WORDS, seconds=0.05)) as publication,
-            there.follow("s") as chunks,
-        ):
-            await heard_some(chunks, 2)
-            own_server.kill()
-            await trio.to_thread.run_sync(own_server.start)
-            rest = [chunk async for chunk in chunks]
-            ending = await publication.wait_ended()
+        async def follow() -> None:
+            found.append(await heard(there, "s"))
 
-        assert isinstance(rest[-1], Error)
-        assert isinstance(ending, Error)
-        assert ("stream_lost", "publication_lost") == (rest[-1].code, ending.code)
-        assert not any(isinstance(chunk, Error) for chunk in rest[:-1])
-
-    run(test)
-
-
-@asynccontextmanager
-async def cutting(port: int, cuts: list[tuple[int, int]]) -> AsyncIterator[str]:
-    """A way to Redis on which each connection breaks after so many bytes there or so many back, as long as `cuts` last.
-
-    What had come by then has come: half a command, or a whole one whose answer is lost.
-    """
-    pending = list(cuts)
-
-    async def pass_on(source: trio.SocketStream, sink: trio.SocketStream, left: int, scope: trio.CancelScope) -> None:
-        try:
-            async for data in source:
-                await sink.send_all(data[:left])
-                left -= len(data)
-                if left <= 0:
-                    break
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
-        scope.cancel()
-
-    async def serve(client: trio.SocketStream) -> None:
-        there, back = pending.pop(0) if pending else (sys.maxsize, sys.maxsize)
-        async with client, await trio.open_tcp_stream("127.0.0.1", port) as server, trio.open_nursery() as nursery:
-            nursery.start_soon(pass_on, client, server, there, nursery.cancel_scope)
-            nursery.start_soon(pass_on, server, client, back, nursery.cancel_scope)
-
-    async with trio.open_nursery() as nursery:
-        (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
-        yield f"redis://127.0.0.1:{listener.socket.getsockname()[1]}"
-        nursery.cancel_scope.cancel()
-
-
-@pytest.mark.parametrize("who", ["publisher", "follower"])
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(cuts=st.lists(st.tuples(st.integers(1, 6000), st.integers(1, 3000)), max_size=8))
-def test_connections_may_be_cut_anywhere(redis_server: RedisServer, who: str, cuts: list[tuple[int, int]]) -> None:
-    """While they are made, in the middle of a command, before its answer, in the middle of that."""
-
-    async def test() -> None:
-        async with cutting(redis_server.port, cuts) as cut_way:
-            ways = {"publisher": redis_server.url, "follower": redis_server.url, who: cut_way}
+        with trio.fail_after(60):
             async with (
-                open_relay(ways["publisher"], **PATIENT) as here,
-                open_relay(ways["follower"], **PATIENT) as there,
-                here.publish(None, said(*WORDS, seconds=0.005)) as publication,
+                relay(server.url, "p") as here,
+                relay(server.url, "p") as there,
+                here.publish("s", said(*WORDS, Done(), seconds=0.03)) as publication,
+                trio.open_nursery() as nursery,
             ):
-                assert_the_same(WORDS, await heard(there, publication.stream_id))
+                nursery.start_soon(follow)
+                await trio.sleep(0.5)
+                await trio.to_thread.run_sync(server.kill)
+                await trio.to_thread.run_sync(server.start)
 
-    run(test)
-
-
-PUBLISHER = """
-import sys, trio
-from gestura.chunks import Text
-from gestura.relay import open_relay
-
-async def endless():
-    count = 0
-    while True:
-        yield Text(f"{count} ")
-        count += 1
-        await trio.sleep(0.01)
-
-async def main():
-    async with open_relay(sys.argv[1], prefix=sys.argv[2], beat_seconds=0.1) as relay:
-        async with relay.publish("s", endless()):
-            print("begun", flush=True)
-            await trio.sleep_forever()
-
-trio.run(main)
-"""
+        for ending, code in ((publication.ending, "publication_lost"), (found[0][-1], "stream_lost")):
+            assert isinstance(ending, Error)
+            assert code == ending.code
 
 
-def test_a_publisher_may_be_killed(redis_server: RedisServer, tmp_path: Path) -> None:
-    """With SIGKILL. Whoever follows is told what it had published, and that it died."""
-    command = [sys.executable, "-c", PUBLISHER, redis_server.url, tmp_path.name]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as publisher:
-        assert publisher.stdout is not None
-        assert b"begun\n" == publisher.stdout.readline()
+PHASES = [1, 30, 90, 160, 260, 400, 700, 1200, 2500]
+"""Bytes: amid the greeting, the first commands, the loading of scripts, and in what follows."""
 
-        async def test() -> None:
-            async with open_relay(redis_server.url, **{**PATIENT, "prefix": tmp_path.name, "dead_after": 0.5}) as relay:
-                async with relay.follow("s") as chunks:
-                    first = await heard_some(chunks, 5)
-                    publisher.send_signal(signal.SIGKILL)
-                    read = [*first, *[chunk async for chunk in chunks]]
 
-                words = text_of(read).split()
-                assert list(map(str, range(len(words)))) == words
-                assert isinstance(read[-1], Error)
-                assert "publisher_lost" == read[-1].code
-                assert read[-1].partial is not None
-                assert text_of(read) == read[-1].partial.text
-                assert read[-1] == (await heard(relay, "s"))[-1]
+@pytest.mark.parametrize("says", ["client", "server"])
+@pytest.mark.parametrize("whose", ["publisher", "follower"])
+async def test_a_connection_that_is_cut_at_any_phase_is_not_noticed(
+    redis_server: RedisServer, says: str, whose: str
+) -> None:
+    """Cut amid what the client says, the server never knows of it; amid what the server says, it has obeyed."""
+    prefix = uuid4().hex
+    cuts = [Cut(says, after) for after in PHASES for _ in range(2)]
+    with trio.fail_after(60):
+        async with open_cutting_proxy(redis_server.port, cuts) as proxy:
+            urls = (proxy.url, redis_server.url) if whose == "publisher" else (redis_server.url, proxy.url)
+            async with (
+                relay(urls[0], prefix) as here,
+                relay(urls[1], prefix) as there,
+                here.publish("s", said(*WORDS, Done(), seconds=0.03)),
+            ):
+                found = await heard(there, "s")
+        async with RedisStore(redis_server.url, prefix).open() as (log, _):
+            in_it = await in_the_log(log, "s")
 
-        run(test)
+    assert_the_same(WHOLE, found)
+    assert_the_same(WHOLE, in_it)
+    assert proxy.connections > 4
+
+
+async def test_orders_and_news_come_over_the_next_connection(redis_server: RedisServer) -> None:
+    """Also those that were told of while there was none; long before anybody would have looked without being told."""
+    store = RedisStore(redis_server.url)
+    async with (
+        open_cutting_proxy(redis_server.port) as proxy,
+        store.open() as (elsewhere, _),
+        RedisStore(proxy.url, store.prefix).open() as (log, _),
+    ):
+        await log.begin("s", publisher="anna", about=b"", keep_seconds=60)
+        async with log.orders("anna") as orders, log.watch("s") as watch:
+            for number, order in enumerate((Order.PAUSE, Order.CANCEL), 1):
+                await trio.sleep(0.1)
+                proxy.cut()
+                await elsewhere.order("s", order)
+                await elsewhere.append("s", term=1, first=number, payloads=[b"a"])
+                with trio.fail_after(2):
+                    assert ("s", order) == await orders.receive()
+                    while len(await log.read("s", START, most=9)) < number:
+                        await watch.wait()
+
+
+async def test_a_server_that_falls_silent_is_out_of_reach_and_found_again(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url)
+    async with open_cutting_proxy(redis_server.port) as proxy, RedisStore(proxy.url, store.prefix).open() as (log, _):
+        await log.beat("anna")
+        proxy.fall_silent()
+        with trio.fail_after(8), pytest.raises(LogUnreachable):
+            await log.beat("anna")
+        proxy.speak()
+        with trio.fail_after(8):
+            await log.beat("anna")
+
+
+async def test_watchers_look_now_and_then_without_being_told(redis_server: RedisServer) -> None:
+    async with RedisStore(redis_server.url, poll_seconds=0.2).open() as (log, _), log.watch("s") as watch:
+        with trio.fail_after(5):
+            for _ in range(3):
+                await watch.wait()
+
+
+async def test_cancelled_calls_leave_the_line_as_it_was(redis_server: RedisServer) -> None:
+    """Also in the moment when the connection is made; so often that any pool would be empty."""
+    for seconds in (0.0, 0.001, 0.005):
+        async with RedisStore(redis_server.url).open() as (log, queue):
+            for _ in range(70):
+                with trio.move_on_after(seconds):
+                    await queue.take("anna", most=1, wait_seconds=30)
+                with trio.move_on_after(seconds):
+                    await log.beat("anna")
+            with trio.fail_after(5):
+                await log.begin("s", publisher="anna", about=b"", keep_seconds=60)
+                assert () == tuple(await queue.take("anna", most=1, wait_seconds=0))
