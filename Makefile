@@ -81,7 +81,7 @@ audit: $(VENV)/.audit
 soak: $(VENV)/.installed
 	PYTHONPATH=tests $(BIN)/python -m soak $(SOAK)
 
-# The full one takes half an hour, on a machine that does nothing else; the quick one two minutes.
+# The full one takes 25 minutes, on a machine that does nothing else; the quick one two minutes.
 bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks
 

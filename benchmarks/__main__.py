@@ -48,6 +48,8 @@ def main() -> None:
         _say(f"{client} is skipped: {reason}")
     plan = attrs.evolve(plan, clients=[client for client in plan.clients if client not in skipped])
     machine = describe_machine()
+    if not options.quick:
+        _say("If this is broken off, `--continue` goes on with it.")
     measure(plan, samples, _say)
 
     results = _results(samples, machine, skipped)
@@ -58,13 +60,13 @@ def main() -> None:
         RESULTS.write_text(text, encoding="utf-8")
         write_page(results)
     sys.stdout.write(markdown(results) + "\n")
-    sys.stdout.write(_verdict(results["goals"]))
+    sys.stdout.write(_verdict(results["goals"], results["worst_cases"]))
 
 
 def _chosen(plan: Plan, options: argparse.Namespace) -> Plan:
     """The part of the plan that was asked for."""
     if options.rounds:
-        plan = attrs.evolve(plan, rounds=options.rounds, seconds=float("inf"))
+        plan = attrs.evolve(plan, rounds=options.rounds, rounds_of_others=options.rounds, seconds=float("inf"))
     if options.workload:
         workloads = {name: FULL.workloads[name] for name in options.workload}
         plan = attrs.evolve(plan, workloads=workloads, beside=False)
@@ -76,12 +78,14 @@ def _chosen(plan: Plan, options: argparse.Namespace) -> Plan:
 def _results(samples: Path, machine: dict[str, Any], skipped: dict[str, str]) -> dict[str, Any]:
     measurements = load_measurements(samples)
     results = Results(measurements)
+    judged = goals(results)
     return {
         "machine": machine,
         "versions": versions(),
         "rounds": len({each.round for each in measurements}),
         "skipped": skipped,
-        "goals": [attrs.asdict(goal) for goal in goals(results)],
+        "goals": [goal.as_json() for goal in judged],
+        "worst_cases": {goal.name: goal.where for goal in judged},
         "figures": results.as_json(),
     }
 
@@ -93,11 +97,11 @@ def write_page(results: dict[str, Any]) -> None:
     CHART.write_text(svg(results), encoding="utf-8")
 
 
-def _verdict(told: list[dict[str, Any]]) -> str:
+def _verdict(told: list[dict[str, Any]], worst_cases: dict[str, str]) -> str:
     judged = [goal for goal in told if goal["holds"] is not None]
     failed = [goal for goal in judged if not goal["holds"]]
     summary = f"{len(judged) - len(failed)} of {len(judged)} goals hold; {len(told) - len(judged)} were not measured.\n"
-    return summary + (f"\nThose that don't:\n\n{goals_table(failed)}" if failed else "")
+    return summary + (f"\nThose that don't:\n\n{goals_table(failed, worst_cases)}" if failed else "")
 
 
 def _say(line: str) -> None:

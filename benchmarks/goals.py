@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
+from typing import Any
 
 import attrs
 
@@ -34,6 +35,10 @@ class Goal:
     measured: float | None
     holds: bool | None
     where: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """As the results tell it, which say the case apart."""
+        return attrs.asdict(self, filter=attrs.filters.exclude("where"))
 
 
 Case = tuple[str, Figure | None]

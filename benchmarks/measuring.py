@@ -82,11 +82,11 @@ def measure(plan: Plan, path: Path, say: Callable[[str], None]) -> None:
                 say(f"Time is up after {number} of {plan.rounds} rounds.")
                 break
             for place, task in enumerate(shuffled(tasks, seed=number), 1):
-                if (number, task.group, task.subject, task.client) in done or (number and task.once):
+                if (number, task.group, task.subject, task.client) in done or number >= (task.rounds or plan.rounds):
                     continue
                 say(
-                    f"round {number + 1}/{plan.rounds}, {place}/{len(tasks)}: "
-                    f"{task.group}, {task.subject}, {task.client}"
+                    f"{(time.monotonic() - start) / 60:.0f} min, round {number + 1}/{plan.rounds}, "
+                    f"{place}/{len(tasks)}: {task.group}, {task.subject}, {task.client}"
                 )
                 measured = run_task(task, number, server.environment)
                 if server.process.poll() is not None:

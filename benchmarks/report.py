@@ -29,14 +29,19 @@ def replace_between_marks(page: str, text: str) -> str:
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
-def goals_table(goals: Iterable[Json]) -> str:
-    """Goals that were measured, and whether they hold."""
+def goals_table(goals: Iterable[Json], worst_cases: Mapping[str, str]) -> str:
+    """Goals that were measured, and whether they hold.
+
+    Args:
+        goals: as the results have them.
+        worst_cases: in which case each was measured, by its name.
+    """
     words = {True: "yes", False: "**no**"}
     rows = [
         [
             goal["name"],
             goal["target"],
-            f"{goal['measured']:.3g}" + (f" ({goal['where']})" if goal["where"] else ""),
+            f"{goal['measured']:.3g}" + (f" ({case})" if (case := worst_cases[goal["name"]]) else ""),
             words[goal["holds"]],
         ]
         for goal in goals
@@ -55,7 +60,7 @@ def _sections(results: Json) -> Iterator[str]:
         yield f"Not measured: {client} ({reason}).\n"
     judged = [goal for goal in results["goals"] if goal["holds"] is not None]
     yield "### Goals\n"
-    yield goals_table(judged)
+    yield goals_table(judged, results["worst_cases"])
     if unknown := len(results["goals"]) - len(judged):
         yield f"{unknown} more need figures that were not measured.\n"
     figures = results["figures"]

@@ -27,6 +27,10 @@ SCHEMES: Final[dict[Scheme, str]] = {"http": "plain", "https": "TLS"}
 """What tables call them."""
 
 
+ASSESSED_IMPORTS: Final = tuple(IMPORTS)[:2]
+"""The two that a goal compares."""
+
+
 @attrs.frozen(kw_only=True)
 class Task:
     """One process of the interpreter that runs us.
@@ -36,14 +40,14 @@ class Task:
         subject: what they are about; tasks with the same one are compared.
         client: who is measured.
         arguments: for the interpreter.
-        once: it takes long, and is compared with itself alone: the first round is enough.
+        rounds: in how many of the rounds, from the first on; in all if `None`.
     """
 
     group: str
     subject: str
     client: str
     arguments: tuple[str, ...]
-    once: bool = False
+    rounds: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -59,7 +63,8 @@ class Plan:
         stages: names of `STAGES`.
         over_tls: names of the workloads that are measured over TLS, too.
         beside: measure also what is no workload: growth, imports, cold starts, single stages.
-        rounds: how often everything is measured.
+        rounds: how often gestura and the floor are measured, and everybody in a burst, where goals say by how much.
+        rounds_of_others: how often all the rest is measured, which takes most of the time.
         seconds: no round begins that is likely to end later.
     """
 
@@ -71,6 +76,7 @@ class Plan:
     stages: Sequence[str]
     over_tls: Sequence[str]
     rounds: int
+    rounds_of_others: int
     seconds: float = float("inf")
     beside: bool = True
 
@@ -85,9 +91,13 @@ class Plan:
             if scheme == "http" or name in self.over_tls:
                 for client in self.clients:
                     if job := self._job(CLIENTS[client], url, wire, name):
-                        yield client_task(wire, f"{name}, {SCHEMES[scheme]}", client, job)
+                        task = client_task(wire, f"{name}, {SCHEMES[scheme]}", client, job)
+                        always = client in (GESTURA, FLOOR) or job.workload.kind == "burst"
+                        yield task if always else attrs.evolve(task, rounds=self.rounds_of_others)
         if self.beside:
-            yield from self._tasks_beside(urls["http"])
+            for task in self._tasks_beside(urls["http"]):
+                always = task.subject == "import" and task.client in ASSESSED_IMPORTS
+                yield task if always or task.rounds else attrs.evolve(task, rounds=self.rounds_of_others)
 
     def _job(self, client: Client, url: str, wire: Wire, name: str) -> Job | None:
         """How the client reads that workload; `None` if it does not."""
@@ -106,7 +116,9 @@ class Plan:
         for name, workload in self.curves.items():
             for client in (GESTURA, FLOOR) if workload.kind != "arguments" else (GESTURA,):
                 job = Job(url=url, wire="openai_chat", workload=workload, curve=True)
-                yield attrs.evolve(client_task("growth", name, client, job), once=workload.kind == "arguments")
+                task = client_task("growth", name, client, job)
+                # The longest of all, and compared with itself alone.
+                yield attrs.evolve(task, rounds=1) if workload.kind == "arguments" else task
         for streams, workload in self.widths.items():
             for client in (GESTURA, FLOOR):
                 job = Job(url=url, wire="openai_chat", workload=workload)
@@ -155,8 +167,9 @@ FULL: Final = Plan(
     stages=tuple(STAGES),
     over_tls=("burst", "50 × 50/s", "1000 × 10/s"),
     rounds=5,
+    rounds_of_others=3,
 )
-"""Every figure that the goals are about: about half an hour."""
+"""Every figure that the goals are about: about 25 minutes."""
 
 QUICK: Final = Plan(
     workloads={
@@ -170,10 +183,11 @@ QUICK: Final = Plan(
         "length of a tool argument": Workload(kind="arguments", events=100_000),
     },
     widths={},
-    imports=tuple(IMPORTS)[:2],
+    imports=ASSESSED_IMPORTS,
     stages=("framing: server-sent events", "decoding: openai_chat", "think tags", "tool calls", "all: openai_chat"),
     over_tls=(),
     rounds=3,
+    rounds_of_others=3,
     seconds=100.0,
 )
 """A first impression, in less than two minutes."""

@@ -47,6 +47,7 @@ PROGRAMS = [
 ]
 CHECKED = {
     "python": "run here, or as tests by tests/testing/test_docs.py",
+    "py": "run by tests/serving/test_serve_docs.py",
     "console": "run by test_shell_blocks.py",
     "sh": "run by test_shell_blocks.py",
     "toml": "read here",

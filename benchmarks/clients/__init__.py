@@ -1,7 +1,8 @@
 """The clients that are measured, as data. What a client needs is imported in its own process only.
 
 A client's module has an opener: given a `Target`, it opens the client as its documentation says, and enters with a
-`Reader`, which reads one stream to its end and calls `on_text` with each piece of text as it comes.
+`Reader`, which reads one stream to its end and calls `on_text` with each piece of text as it comes. What stands between
+a model and its readers is measured as one more client: its opener runs it, and its reader reads what comes out.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ CLIENTS: Final = {
         wires=("openai_chat",),
         packages=("openai", "aiohttp"),
         burst_share=0.5,
+        most_streams=200,
         over_tls=False,
     ),
     "anthropic": Client(
@@ -121,7 +123,7 @@ CLIENTS: Final = {
         wires=("openai_chat",),
         packages=("litellm",),
         burst_share=0.1,
-        most_streams=100,
+        most_streams=50,
     ),
     "pydantic-ai": Client(
         title="pydantic-ai",
@@ -129,6 +131,6 @@ CLIENTS: Final = {
         wires=("openai_chat",),
         packages=("pydantic_ai",),
         burst_share=0.1,
-        most_streams=100,
+        most_streams=50,
     ),
 }

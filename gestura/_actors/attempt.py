@@ -148,7 +148,7 @@ class Attempt:
 
     async def _read_http(self, send: InboxSender[Sequence[bytes]]) -> None:
         """The HTTP reader, in a scope of its own: stopping it lets the actors behind it finish."""
-        with self._reading, self.interrupt.scope():
+        with self.interrupt.scope(self._reading):
             try:
                 await read_http(
                     self.transport,

@@ -78,6 +78,8 @@ class _Inbox(Generic[Item]):
 class InboxSender(Generic[Item]):
     """The end that items are put into. Closed by the actor that sends."""
 
+    __slots__ = ("_inbox",)
+
     def __init__(self, inbox: _Inbox[Item]) -> None:
         self._inbox = inbox
 
@@ -138,6 +140,8 @@ class InboxSender(Generic[Item]):
 
 class InboxReceiver(Generic[Item]):
     """The owner's end: an asynchronous iterator of the items that were not handed over."""
+
+    __slots__ = ("_inbox",)
 
     def __init__(self, inbox: _Inbox[Item]) -> None:
         self._inbox = inbox

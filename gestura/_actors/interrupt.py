@@ -59,9 +59,9 @@ class Interrupt:
         return wake
 
     @contextmanager
-    def scope(self) -> Iterator[trio.CancelScope]:
-        """A cancel scope that the token cancels, at once if it has spoken already."""
-        with trio.CancelScope() as scope:
+    def scope(self, scope: trio.CancelScope | None = None) -> Iterator[trio.CancelScope]:
+        """A cancel scope, this one or a new one, that the token cancels, at once if it has spoken already."""
+        with scope or trio.CancelScope() as scope:
             self._scopes.append(scope)
             try:
                 if self.has_struck():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from gestura._actors.forwarder import Outlet, Way
 from gestura._actors.statistics import Counts
@@ -42,13 +42,16 @@ class ObservedOutlet(Outlet):
                 self.observation = None
 
 
-@contextmanager
-def observed(supervisor: Supervisor, observer: Observer | None) -> Iterator[None]:
-    """Let the observer watch the stream while the block runs."""
+def observed(supervisor: Supervisor, observer: Observer | None) -> AbstractContextManager[None]:
+    """Let the observer, if there is one, watch the stream while the block runs."""
     outlet = supervisor.outlet
     if observer is None or not isinstance(outlet, ObservedOutlet):
-        yield
-        return
+        return nullcontext()
+    return _observed(supervisor, outlet, observer)
+
+
+@contextmanager
+def _observed(supervisor: Supervisor, outlet: ObservedOutlet, observer: Observer) -> Iterator[None]:
     name = supervisor.names[0]
     asked = Asked(request=supervisor.request, provider=name, settings=supervisor.config.providers.get(name))
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,38 +21,33 @@ if TYPE_CHECKING:
 __all__ = ["open_recorder", "recorded"]
 
 
-@contextmanager
 def open_recorder(
     record: str | Path | Recorder | None, providers: Iterable[ProviderSettings]
-) -> Iterator[Recorder | None]:
+) -> AbstractContextManager[Recorder | None]:
     """What writes to the file called `record`, for the length of a block; a recorder that is open stays so.
 
     Raises:
         OSError: the file can't be written.
     """
     if record is None:
-        yield None
-        return
+        return nullcontext()
     # Here, for hardly a stream is recorded.
     from importlib.metadata import version
 
     from gestura.recorder import Recorder
 
     if isinstance(record, Recorder):
-        yield record
-        return
-    with Recorder(
-        Path(record), secrets=secrets_of(providers), clock=trio.current_time, version=version("gestura")
-    ) as recorder:
-        yield recorder
+        return nullcontext(record)
+    return Recorder(Path(record), secrets=secrets_of(providers), clock=trio.current_time, version=version("gestura"))
+
+
+def recorded(supervisor: Supervisor, recorder: Recorder | None) -> AbstractContextManager[None]:
+    """Record what the stream does, its statistics last; without a recorder, nothing is done."""
+    return nullcontext() if recorder is None else _recorded(supervisor, recorder)
 
 
 @contextmanager
-def recorded(supervisor: Supervisor, recorder: Recorder | None) -> Iterator[None]:
-    """Record what the stream does, its statistics last; without a recorder, nothing is done."""
-    if recorder is None:
-        yield
-        return
+def _recorded(supervisor: Supervisor, recorder: Recorder) -> Iterator[None]:
     from gestura.chunk_json import to_json  # as above
     from gestura.transport.recording import RecordingTransport
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import attrs
 import trio
 
 from gestura._actors.inbox import InboxReceiver, InboxSender
@@ -37,24 +38,13 @@ async def run_stage(
         on_failure: called with what went wrong (the provider's fault, or a bug in the stage) and whether it did so only
             once the input had ended.
     """
-
-    def feed(batch: Sequence[Any]) -> Sequence[Any]:
-        made = stage.feed(batch)
-        statistics.batches += 1
-        if made:
-            statistics.items += len(made)
-        return made
-
-    def take(batch: Sequence[Any]) -> None:
-        if made := feed(batch):
-            send.send_nowait(made)
-
+    running = _RunningStage(stage, send, statistics)
     closing = False
     with receive, send:
         try:
-            receive.hand_over_to(take, send.has_room)
+            receive.hand_over_to(running.take, send.has_room)
             async for batch in receive:
-                if made := feed(batch):
+                if made := running.feed(batch):
                     await send.send(made)
             closing = True
             made = stage.close()
@@ -74,3 +64,23 @@ async def run_stage(
             statistics.items += len(made)
             with suppress(trio.BrokenResourceError):
                 await send.send(made)
+
+
+@attrs.define(eq=False)
+class _RunningStage:
+    """A stage whose work is counted. Closures that do the same take three times the memory."""
+
+    stage: Stage[Any, Any]
+    send: InboxSender[Sequence[Any]]
+    statistics: ActorStatistics
+
+    def feed(self, batch: Sequence[Any]) -> Sequence[Any]:
+        made = self.stage.feed(batch)
+        self.statistics.batches += 1
+        if made:
+            self.statistics.items += len(made)
+        return made
+
+    def take(self, batch: Sequence[Any]) -> None:
+        if made := self.feed(batch):
+            self.send.send_nowait(made)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
@@ -119,7 +119,7 @@ def _salvage(value: Any, wanted: Any) -> Any:
     is_union = get_origin(wanted) in (Union, types.UnionType)
     for option in get_args(wanted) if is_union else (wanted,):
         if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
-            fields = {field.name: (field.encode_name, field.type) for field in msgspec.structs.fields(option)}
+            fields = _fields_of(option)
             kept = {name: _salvage(value[key], kind) for name, (key, kind) in fields.items() if key in value}
             return option(**{name: part for name, part in kept.items() if part is not _UNFIT})
         if isinstance(value, list) and get_origin(option) is list:
@@ -127,6 +127,12 @@ def _salvage(value: Any, wanted: Any) -> Any:
             items = [_salvage(item, item_type) for item in value]
             return [item for item in items if item is not _UNFIT]
     return _UNFIT
+
+
+@cache
+def _fields_of(struct: type[msgspec.Struct]) -> Mapping[str, tuple[str, Any]]:
+    """By name, the name in JSON and the type. Kept, for msgspec makes garbage in a circle each time it tells them."""
+    return {field.name: (field.encode_name, field.type) for field in msgspec.structs.fields(struct)}
 
 
 def _without_lone_surrogates(value: Any) -> Any:

@@ -62,7 +62,7 @@ def test_no_round_begins_that_has_no_time(asked: list[tuple[int, str]], tmp_path
 
 def test_what_is_to_be_measured_once_is(asked: list[tuple[int, str]], tmp_path: Path, monkeypatch) -> None:
     """In the first round; the others are spared it."""
-    once = [attrs.evolve(task, once=task.subject == "think tags") for task in PLAN.tasks({"http": ""})]
+    once = [attrs.evolve(task, rounds=1 if task.subject == "think tags" else None) for task in PLAN.tasks({"http": ""})]
     monkeypatch.setattr(Plan, "tasks", lambda *_: once)
     measure(PLAN, tmp_path / "samples.jsonl", print)
 

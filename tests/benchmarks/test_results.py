@@ -7,7 +7,6 @@ from statistics import median
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,12 +61,14 @@ def made_up(plan: Plan, **changed: float) -> list[Measurement]:
 
 def results_of(plan: Plan) -> dict[str, Any]:
     results = Results(made_up(plan))
+    judged = goals(results)
     return {
         "machine": {"cpu": "a CPU", "cores": 2, "system": "Linux 6", "python": "CPython 3.11", "load": 0.1},
         "versions": {"gestura": "0.1.0"},
         "rounds": 1,
         "skipped": {"litellm": "not installed"},
-        "goals": [attrs.asdict(goal) for goal in goals(results)],
+        "goals": [goal.as_json() for goal in judged],
+        "worst_cases": {goal.name: goal.where for goal in judged},
         "figures": results.as_json(),
     }
 
@@ -181,9 +182,28 @@ def test_a_failed_client_is_not_an_empty_cell() -> None:
 
 def test_goals_that_fail_stand_out() -> None:
     """In the table of the goals."""
-    failing = [attrs.asdict(goal) for goal in goals(Results(made_up(FULL, cpu_us_per_event=1e6)))]
+    failing = goals(Results(made_up(FULL, cpu_us_per_event=1e6)))
+    table = goals_table([goal.as_json() for goal in failing], {goal.name: goal.where for goal in failing})
 
-    assert "**no**" in goals_table(failing)
+    assert "**no**" in table
+    assert "(openai_chat, burst)" in table
+
+
+def test_a_goal_is_told_by_four_fields() -> None:
+    """Whoever reads the results finds what is aimed at, what was measured, and whether that is enough."""
+    assert {("name", "target", "measured", "holds")} == {tuple(goal) for goal in results_of(QUICK)["goals"]}
+
+
+@both_plans
+def test_what_goals_compare_is_measured_in_every_round(plan: Plan) -> None:
+    """gestura and the floor, everybody in a burst, and the two imports; the rest in fewer."""
+    fewer = [task for task in plan.tasks(URLS) if (task.rounds or plan.rounds) < plan.rounds]
+
+    assert not [task for task in fewer if task.subject.startswith("burst")]
+    assert not [
+        task for task in fewer if task.group in ("openai_chat", "anthropic") and task.client in (GESTURA, FLOOR)
+    ]
+    assert not [task for task in fewer if task.subject == "import" and "gestura" in task.client]
 
 
 @both_plans

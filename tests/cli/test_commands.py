@@ -11,6 +11,7 @@ import attrs
 import click
 import pytest
 from click.testing import CliRunner
+from variables import NOTHING
 
 from gestura.cli import main
 from gestura.cli.peers import Peer
@@ -84,6 +85,26 @@ def test_what_a_program_may_read_comes_as_json(name: str) -> None:
 def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
     """An unknown command or option, a missing prompt, an impossible port: nothing is done."""
     assert 2 == run(*arguments, input="").exit_code
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ask", "--record", "{nowhere}/it.jsonl", "Hi"],
+        ["chat", "--record", "{nowhere}/it.jsonl"],
+        ["inspect", "{recording}", "-o", "{nowhere}/it.html"],
+    ],
+)
+def test_a_file_that_can_not_be_written_exits_with_2(arguments: list[str], tmp_path: Path) -> None:
+    """It says which file, and why; nobody is asked."""
+    recording, nowhere = tmp_path / "it", tmp_path / "nowhere"
+    recording.write_text('{"recording": 1, "gestura": "0"}\n')
+    named = [argument.format(recording=recording, nowhere=nowhere) for argument in arguments]
+    result = run(*named, input="Hi", env={**NOTHING, "OPENAI_API_KEY": "any", "OPENAI_BASE_URL": "http://127.0.0.1:1"})
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert f"Error: {nowhere}/it." in result.stderr
+    assert "No such file or directory" in result.stderr
 
 
 def test_a_wrong_scenario_exits_with_2_and_says_why(tmp_path: Path) -> None:
