@@ -37,7 +37,7 @@ NOT_RUN = {
     r"gestura providers": "the page shows what somebody has configured; tests/cli/test_providers.py",
     r"gestura chat\b.*": "a conversation, with files of the reader's: tests/cli/test_chat_processes.py",
     r"gestura demo.*": "the tour takes a minute; tests/cli/test_commands.py",
-    r"gestura worker .*": "serves until it is told to stop; its own tests, where a server of Redis is at hand",
+    r"gestura (serve|worker).*": "serves until it is told to stop: tests/serving and tests/relay",
     r"curl .* http://127.0.0.1:8765/.*": "run by tests/serving/test_serve_docs.py, where there is a service",
     r"curl -sN … .*": "asks a provider",
     r"python docs/examples/.*": "run by test_examples.py",
