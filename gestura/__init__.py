@@ -1,6 +1,6 @@
 """gestura: one typed stream of chunks from any language-model provider, on supervised Trio actors.
 
-The layers, each importing only what stands to its right: `cli`, `simulator` → `relay` → `_client` → `_actors` →
+The layers, each importing only what stands to its right: `cli`, `serving`, `simulator` → `relay` → `_client` → `_actors` →
 `providers` → `stages`, `transport` → `chunks`, `conversation`, `config`, `pricing` → `usage`, `environment`, `errors`,
 `limits`, `delivery`.
 
