@@ -29,7 +29,11 @@ __all__ = ["App"]
 
 Answer = Callable[[Exchange, str], Awaitable[web.StreamResponse]]
 
-SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+SAFE: Final = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 NO_KEY: Final = ""
 """The caller's name where no key is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 
@@ -13,6 +14,7 @@ from services import LONG, SCENARIOS, EventReader, ask, asked, begin, config_for
 
 from gestura import StreamingConfig, open_client
 from gestura.chunks import Cancelled, Done, StreamChunk, Text, Thinking
+from gestura.errors import ConfigError
 from gestura.relay import Relay, open_relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving import open_server
@@ -82,6 +84,16 @@ async def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         reply = await ask(world.port, "POST", "/v1/streams", b'{"prompt": ', headers=headers)
 
         assert (408, "slow_body") == (reply.status, reply.json()["error"]["code"])
+
+
+async def test_without_trio_asyncio_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can't be imported, as on Python 3.14, nothing is served, and the error says where it would be."""
+    monkeypatch.setitem(sys.modules, "trio_asyncio", None)
+
+    async with open_relay() as relay:
+        with pytest.raises(ConfigError, match=r"Python 3\.11 to 3\.13"):
+            async with open_server(relay, StreamingConfig(), ServeSettings(port=0)):
+                pass
 
 
 async def test_stray_errors_of_asyncio_are_logged(caplog: pytest.LogCaptureFixture) -> None:
