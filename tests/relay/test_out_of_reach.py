@@ -234,3 +234,22 @@ def test_leaving_does_not_wait_for_a_log_that_is_away(anywhere: Anywhere) -> Non
                 assert isinstance((await heard(relay, "s"))[-1], Cancelled)
 
     anywhere(test)
+
+
+@pytest.mark.parametrize("fault", ["out", "deaf"])
+def test_an_ending_that_is_on_its_way_stands(anywhere: Anywhere, fault: str) -> None:
+    """The log may have it already, so nobody may be told another one; it has it for sure when it is back."""
+
+    async def test(world: World) -> None:
+        log = world.faulty()
+        async with world.relay(log=log, reach_seconds=0.2) as relay:
+            async with relay.begin("s") as publication:
+                publication.offer(Text("Hi"))
+                await trio.sleep(0.05)
+                setattr(log, fault, True)
+                assert Done() == await publication.end(Done())
+            setattr(log, fault, False)
+            with trio.fail_after(5):
+                assert [Text("Hi"), Done()] == await heard(relay, "s")
+
+    anywhere(test)
