@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import trio
@@ -191,6 +192,36 @@ def test_a_slow_log_slows_the_chunks_down() -> None:
                 assert {"Status": 1} == publication.dropped
                 log.out = False
             assert "a" * 1000 == text_of(await heard(relay, "s"))
+
+    in_memory(test)
+
+
+def test_no_more_than_a_queue_of_chunks_is_held() -> None:
+    """At any time, those included that are on their way to a log that takes its time."""
+
+    async def test(world: World) -> None:
+        given, most = 0, 0
+
+        async def chunks() -> AsyncIterator[StreamChunk]:
+            nonlocal given
+            for _ in range(1000):
+                given += 1
+                yield gestura.RetryAttempt(1, 2, 3, "one entry for each")
+                await trio.sleep(0.001)
+            yield Done()
+
+        class SlowLog(FaultyLog):
+            async def append(self, *args: Any, **options: Any) -> None:
+                nonlocal most
+                await trio.sleep(1)
+                most = max(most, given - (options["first"] - 1))
+                await self.log.append(*args, **options)
+
+        log: Any = SlowLog(world.log)
+        async with world.relay(log=log, answer_seconds=100.0) as relay, relay.publish("s", chunks()):
+            pass
+
+        assert CHUNKS_TO_THE_LOG <= most <= CHUNKS_TO_THE_LOG + 1  # and the one that waits for room
 
     in_memory(test)
 

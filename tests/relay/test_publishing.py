@@ -496,8 +496,7 @@ def test_streams_expire(anywhere: Anywhere) -> None:
     async def test(world: World) -> None:
         async with world.relay(keep_seconds=0.4) as relay:
             async with relay.publish("s", said("a", "b", Done(), seconds=0.6)):
-                pass
-            assert_the_same([Text("ab"), Done()], await heard(relay, "s"))
+                assert_the_same([Text("ab"), Done()], await heard(relay, "s"))
             await trio.sleep(1.5)
             with pytest.raises(UnknownStream):
                 await heard(relay, "s")
