@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gestura.chunks import Done, Text, Thinking
-from gestura.cli.markdown import LONGEST_BLOCK, MarkdownFlow
-from gestura.cli.views import Transcript
+from gestura.cli.display.markdown import LONGEST_BLOCK, MarkdownFlow
+from gestura.cli.display.views import Transcript
 from gestura.testing import split
 
 ANSWER = """\
