@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, simulate, worker
+from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, serve, simulate, worker
 from gestura.cli.help import EXIT_CODES, examples
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
@@ -76,6 +76,7 @@ _COMMANDS = (
     inspect.inspect,
     providers.providers,
     replay.replay,
+    serve.serve,
     simulate.simulate,
     worker.worker,
 )

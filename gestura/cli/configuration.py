@@ -28,7 +28,7 @@ from gestura.environment import VARIABLES
 
 __all__ = ["config"]
 
-SECRETS: Final = frozenset({"api_key", "headers"})
+SECRETS: Final = frozenset({"api_key", "headers", "keys", "redis_url"})
 HIDDEN: Final = "(set, not shown)"
 
 NOTES_COLUMN: Final = 40
@@ -181,6 +181,8 @@ def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     for section in ("retry", "timeouts", "limits"):
         for field, value in attrs.asdict(getattr(told, section), recurse=False).items():
             yield from _value(f"{section}.{field}", value)
+    for field, value in attrs.asdict(loaded.serve, recurse=False).items():
+        yield from [(f"serve.{field}", HIDDEN)] if field in SECRETS and value else _value(f"serve.{field}", value)
 
 
 def _provider(path: str, settings: ProviderSettings) -> Iterator[tuple[str, Any]]:

@@ -6,8 +6,7 @@ other, and read by its packages.
 
 from __future__ import annotations
 
-import logging
-import traceback
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from aiohttp import web
 from gestura.serving.chat_api import ChatApi
 from gestura.serving.doors import admit, cross_origin_headers
 from gestura.serving.exchange import Exchange, LeftError
+from gestura.serving.logs import SERVICE_LOG, place_of
 from gestura.serving.metrics import CONTENT_TYPE
 from gestura.serving.openai_answer import error_body
 from gestura.serving.page import page, page_headers
@@ -27,11 +27,13 @@ from gestura.serving.streams_api import StreamsApi
 
 __all__ = ["App"]
 
-logger = logging.getLogger("gestura.serving")
-
 Answer = Callable[[Exchange, str], Awaitable[web.StreamResponse]]
 
-SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+SAFE: Final = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 NO_KEY: Final = ""
 """The caller's name where no key is asked for."""
@@ -141,7 +143,9 @@ class App:
         except Exception as error:  # noqa: BLE001  # told to the caller and the log, without what it holds
             refused = refusal_of(error)
             if refused is None:
-                logger.error("%s %s: %s", route.method, route.path, _place_of(error))  # noqa: TRY400  # its message may hold a secret
+                SERVICE_LOG.error(
+                    "%s %s: %s", route.method, route.path, place_of(error)
+                )  # its message may hold a secret
                 refused = Refused("an error inside the service", status=500, code="internal")
             if exchange.begun:
                 return exchange.break_off()
@@ -172,15 +176,9 @@ async def _nowhere(exchange: Exchange, _caller: str) -> web.StreamResponse:
 def _refusal(exchange: Exchange, refused: Refused) -> web.StreamResponse:
     headers = {"X-Should-Retry": "false"}  # whatever could be tried again, gestura has
     if refused.retry_after is not None:
-        headers = {"Retry-After": f"{refused.retry_after:.0f}"}
+        headers = {"Retry-After": str(math.ceil(refused.retry_after))}
     if refused.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if refused.status == 413:
         headers["Connection"] = "close"
     return exchange.whole(error_body(refused), status=refused.status, headers=headers)
-
-
-def _place_of(error: BaseException) -> str:
-    """What kind of error it was and where it arose; its message may hold what nobody else shall read."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(error).__name__

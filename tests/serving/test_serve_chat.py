@@ -11,6 +11,7 @@ import trio
 from services import LONG, ask, asked, serving
 
 from gestura.chunks import Text
+from gestura.serve_settings import ServeSettings
 from gestura.simulator import HttpError, Outcome, Scenario, Stall, StreamError
 
 pytestmark = pytest.mark.timeout(60)
@@ -140,6 +141,25 @@ async def test_a_failure_amid_the_answer_is_an_event() -> None:
             await told(world.port, stream)
 
         assert "Once upon" == "".join(words)
+
+
+async def test_a_long_silence_is_filled() -> None:
+    """Then the head is sent before the first word, comments keep the connection open, and a failure is an event."""
+    failing = Scenario(model="late", faults=(Stall(after_events=0, seconds=0.4), HttpError(status=503)))
+    quiet = Scenario(model="quiet", steps=(Text("At last."),), faults=(Stall(after_events=1, seconds=0.4),))
+
+    def stream(client: openai.OpenAI, model: str) -> str:
+        events = client.chat.completions.create(model=f"sim/{model}", messages=HI, stream=True)
+        return "".join(event.choices[0].delta.content or "" for event in events)
+
+    async with serving(ServeSettings(port=0, heartbeat=0.05), scenarios=[failing, quiet]) as world:
+        assert "At last." == await told(world.port, lambda client: stream(client, "quiet"))
+
+        body = {"model": "sim/quiet", "messages": HI, "stream": True}
+        reply = await ask(world.port, "POST", "/v1/chat/completions", body)
+
+        assert reply.body.startswith(b":\n\n")
+        assert reply.body.endswith(b"data: [DONE]\n\n")
 
 
 async def test_a_caller_who_leaves_cancels() -> None:
