@@ -111,7 +111,7 @@ class App:
         return handle
 
     async def _answer(self, route: _Route, request: web.Request) -> web.StreamResponse:
-        cross_origin = cross_origin_headers(request.headers.get("Origin"), self._service.settings)
+        cross_origin = cross_origin_headers(request.headers, self._service.settings)
         exchange = Exchange(self._loop, request, {**SAFE, **cross_origin})
         with trio.CancelScope() as scope:
             if not self._answering:
