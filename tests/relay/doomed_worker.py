@@ -18,7 +18,7 @@ from gestura.relay import Worker, open_relay
 from gestura.relay.redis import open_redis
 from gestura.testing import Sending, reply, scripted_client
 
-POINTS = ("idle", "taken", "begun", "amid", "ended")
+POINTS = ("idle", "taken", "begun", "amid", "amid-too", "ended")
 ANSWER = "One two three."
 
 
@@ -46,7 +46,7 @@ class Stops:
         match self._point, name:
             case ("taken", "begin") | ("begun", "append") | ("ended", "done"):
                 return True
-            case "amid", "append":
+            case "amid" | "amid-too", "append":
                 return options["first"] > 1
         return False
 
