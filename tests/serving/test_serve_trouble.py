@@ -175,14 +175,18 @@ async def test_metrics() -> None:
         stream_id = await begin(world.port)
         events = await events_of(world.port, stream_id)
         await ask(world.port, "GET", "/v1/streams/anyone.none")
+        async with asked(world.port, "GET", f"/v1/streams/{await begin(world.port, model='long')}") as left:
+            await left.more()
+        await trio.sleep(0.2)
         reply = await ask(world.port, "GET", "/metrics")
         lines = reply.body.decode().splitlines()
 
         assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
-        assert "gestura_streams_begun_total 1.0" in lines
-        assert f"gestura_chunks_sent_total {len(events)}.0" in lines
+        assert "gestura_streams_begun_total 2.0" in lines
+        assert len(events) <= next(float(line.split()[1]) for line in lines if line.startswith("gestura_chunks_sent_t"))
+        assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="broken off"} 1.0' in lines
         assert 'gestura_endings_sent_total{kind="Done"} 1.0' in lines
-        assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 1.0' in lines
+        assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 2.0' in lines
         assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="404"} 1.0' in lines
         assert "gestura_following 0.0" in lines
         assert stream_id not in reply.body.decode()
