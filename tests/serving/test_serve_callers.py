@@ -186,9 +186,11 @@ async def test_origins_that_were_told_may() -> None:
     origin = "https://chat.example.com"
     async with serving(ServeSettings(port=0, origins=(origin,), keys=KEYS)) as world:
         asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        asking |= {"Access-Control-Request-Headers": "authorization,content-type,x-stainless-lang"}
         first = await ask(world.port, "OPTIONS", "/v1/streams", headers=asking)
 
         assert (204, origin) == (first.status, first.headers["access-control-allow-origin"])
+        assert "authorization,content-type,x-stainless-lang" == first.headers["access-control-allow-headers"]
 
         reply = await ask(
             world.port, "POST", "/v1/streams", {"prompt": "Hi"}, headers={"Origin": origin, **bearer(ALICE)}

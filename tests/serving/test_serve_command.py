@@ -24,7 +24,7 @@ from gestura.simulator import Sending, Simulator, open_simulator
 
 pytestmark = pytest.mark.timeout(90)
 
-SLOW = attrs.evolve(next(each for each in SCENARIOS if each.model == "long"), sending=Sending(interval=0.1))
+SLOW = attrs.evolve(next(each for each in SCENARIOS if each.model == "long"), sending=Sending(interval=0.06))
 MODELS = (SLOW, *(each for each in SCENARIOS if each.model != "long"))
 KEY = "alice-key-0123456789"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 
@@ -13,6 +14,7 @@ from services import LONG, SCENARIOS, EventReader, ask, asked, begin, config_for
 
 from gestura import StreamingConfig, open_client
 from gestura.chunks import Cancelled, Done, StreamChunk, Text, Thinking
+from gestura.errors import ConfigError
 from gestura.relay import Relay, open_relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving import open_server
@@ -82,6 +84,16 @@ async def test_a_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         reply = await ask(world.port, "POST", "/v1/streams", b'{"prompt": ', headers=headers)
 
         assert (408, "slow_body") == (reply.status, reply.json()["error"]["code"])
+
+
+async def test_without_trio_asyncio_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can't be imported, as on Python 3.14, nothing is served, and the error says where it would be."""
+    monkeypatch.setitem(sys.modules, "trio_asyncio", None)
+
+    async with open_relay() as relay:
+        with pytest.raises(ConfigError, match=r"Python 3\.11 to 3\.13"):
+            async with open_server(relay, StreamingConfig(), ServeSettings(port=0)):
+                pass
 
 
 async def test_stray_errors_of_asyncio_are_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -163,14 +175,18 @@ async def test_metrics() -> None:
         stream_id = await begin(world.port)
         events = await events_of(world.port, stream_id)
         await ask(world.port, "GET", "/v1/streams/anyone.none")
+        async with asked(world.port, "GET", f"/v1/streams/{await begin(world.port, model='long')}") as left:
+            await left.more()
+        await trio.sleep(0.2)
         reply = await ask(world.port, "GET", "/metrics")
         lines = reply.body.decode().splitlines()
 
         assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
-        assert "gestura_streams_begun_total 1.0" in lines
-        assert f"gestura_chunks_sent_total {len(events)}.0" in lines
+        assert "gestura_streams_begun_total 2.0" in lines
+        assert len(events) <= next(float(line.split()[1]) for line in lines if line.startswith("gestura_chunks_sent_t"))
+        assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="broken off"} 1.0' in lines
         assert 'gestura_endings_sent_total{kind="Done"} 1.0' in lines
-        assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 1.0' in lines
+        assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 2.0' in lines
         assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="404"} 1.0' in lines
         assert "gestura_following 0.0" in lines
         assert stream_id not in reply.body.decode()
