@@ -15,7 +15,9 @@ from services import LONG, SCENARIOS, EventReader, ask, asked, begin, config_for
 from gestura import StreamingConfig, open_client
 from gestura.chunks import Cancelled, Done, StreamChunk, Text, Thinking
 from gestura.errors import ConfigError
-from gestura.relay import Relay, open_relay
+from gestura.relay import LogUnreachable, Relay, StreamState, open_relay
+from gestura.relay.log import Order
+from gestura.relay.memory import MemoryLog
 from gestura.serve_settings import ServeSettings
 from gestura.serving import open_server
 from gestura.simulator import Scenario, Stall, open_simulator
@@ -167,6 +169,31 @@ async def test_health_and_readiness() -> None:
         assert 503 == (await ask(world.port, "GET", "/readyz")).status
         reply = await ask(world.port, "POST", "/v1/streams", {"prompt": "Hi"})
         assert (503, "ending", "1") == (reply.status, reply.json()["error"]["code"], reply.headers["retry-after"])
+
+
+class GoneLog(MemoryLog):
+    """A log that does not answer."""
+
+    async def state(self, stream_id: str) -> StreamState:
+        raise LogUnreachable(f"redis-secret of {stream_id}")
+
+    async def order(self, stream_id: str, order: Order) -> None:
+        raise LogUnreachable(f"redis-secret of {stream_id}")
+
+
+async def test_a_log_out_of_reach_is_told() -> None:
+    """With 503 and when to come back, and none of what the log has to say; the process is healthy, but not ready."""
+    async with (
+        open_relay(log=GoneLog(), reach_seconds=0.05) as relay,
+        open_server(relay, StreamingConfig(), ServeSettings(port=0)) as server,
+    ):
+        port = int(server.url.rpartition(":")[2])
+        assert 200 == (await ask(port, "GET", "/healthz")).status
+        for method, path in (("GET", "/readyz"), ("GET", "/v1/streams/anyone.x"), ("DELETE", "/v1/streams/anyone.x")):
+            reply = await ask(port, method, path)
+            assert (503, "log_unreachable") == (reply.status, reply.json()["error"]["code"])
+            assert "1" == reply.headers["retry-after"]
+            assert b"secret" not in reply.body
 
 
 async def test_metrics() -> None:
