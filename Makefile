@@ -84,9 +84,11 @@ soak: $(VENV)/.installed
 # The full one takes 25 minutes, on a machine that does nothing else; the quick one two minutes.
 bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks
+	$(BENCH_VENV)/bin/python -m benchmarks.relay
 
 bench-quick: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m benchmarks --quick
+	$(BENCH_VENV)/bin/python -m benchmarks.relay --quick
 
 # 120,000 answers, each damaged in another field, every limit at its default, forty moments for Ctrl-C.
 hostile: $(VENV)/.installed

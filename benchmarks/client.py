@@ -26,7 +26,7 @@ from benchmarks.pinning import CLIENT_CORE, pin
 from benchmarks.probe import Probe
 from benchmarks.workload import Wire, Workload
 
-__all__ = ["OPENING_SECONDS", "SPAWNED_AT", "Job"]
+__all__ = ["OPENING_SECONDS", "SPAWNED_AT", "WARM_UP", "Job"]
 
 SPAWNED_AT: Final = "BENCHMARKS_SPAWNED_AT"
 """The environment variable that holds the parent's `time.monotonic()` when it started this process."""

@@ -1,8 +1,8 @@
 """gestura: one typed stream of chunks from any language-model provider, on supervised Trio actors.
 
-The layers, each importing only what stands to its right: `cli`, `simulator` → `_client` → `_actors` → `providers` →
-`stages`, `transport` → `chunks`, `conversation`, `config`, `pricing` → `usage`, `environment`, `errors`, `limits`,
-`delivery`.
+The layers, each importing only what stands to its right: `cli`, `serving`, `simulator` → `relay` → `_client` →
+`_actors` → `providers` → `stages`, `transport` → `chunks`, `conversation`, `config`, `pricing` → `usage`,
+`environment`, `errors`, `limits`, `delivery`.
 
 What only some programs need (agents, values, JSON, the configuration file) is imported when it is first asked for, and
 cattrs with it: that saves a fifth of what `import gestura` would take.

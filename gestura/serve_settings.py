@@ -47,6 +47,7 @@ class ServeSettings:
         port: 0 picks a free one.
         redis_url: where published streams are kept, so that any number of services share them; in memory, for this
             process alone, where it is `None`. Not shown by `repr`, as it may hold a password.
+        redis_prefix: what all names in Redis begin with.
         keys: the key of each caller, by the caller's name; where there are none, everybody may ask. Not shown by
             `repr`.
         allow_anyone: listen on an address that other machines reach, though there are no keys.
@@ -66,6 +67,7 @@ class ServeSettings:
     host: str = "127.0.0.1"
     port: int = attrs.field(default=8765, validator=[ge(0), le(65535)])
     redis_url: str | None = attrs.field(default=None, repr=False)
+    redis_prefix: str = "gestura"
     keys: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     allow_anyone: bool = False
     hosts: tuple[str, ...] = attrs.field(default=())

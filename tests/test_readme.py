@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import re
 import shlex
@@ -33,7 +34,7 @@ import gestura
 from gestura.cli import main
 from gestura.errors import ConfigError
 from gestura.local import find_weights
-from gestura.simulator import Scenario, Simulator, Text, open_simulator
+from gestura.simulator import Scenario, Simulator, Text, open_simulator, parse_scenario
 from gestura.transport import HttpRequest, HttpResponse, Transport
 from gestura.transport._aiohttp import open_aiohttp_transport
 from gestura.usage import TokenUsage
@@ -46,9 +47,11 @@ PROGRAMS = [
 ]
 CHECKED = {
     "python": "run here, or as tests by tests/testing/test_docs.py",
+    "py": "run by tests/serving/test_serve_docs.py",
     "console": "run by test_shell_blocks.py",
     "sh": "run by test_shell_blocks.py",
     "toml": "read here",
+    "json": "read here",
     "js": "parsed here, for no test has a browser for it",
     "text": "no code: a layout, a message, what goes over a wire",
     "": "no code: a picture",
@@ -161,13 +164,24 @@ def test_every_block_is_held_to_what_it_says(page: Path) -> None:
 
 @each_page
 def test_files_of_toml_configure(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a page shows as a configuration is one."""
+    """What a page shows as a configuration is one, or a scenario of the simulator's."""
     for block in blocks(page, "toml"):
+        if "steps = " in block.code:
+            assert parse_scenario(block.code, name="any").steps
+            continue
         for variable in re.findall(r'api_key_env = "(\w+)"', block.code):
             monkeypatch.setenv(variable, "any")
         file = tmp_path / "config.toml"
         file.write_text(block.code, encoding="utf-8")
         assert gestura.load_config(file).primary
+
+
+@each_page
+def test_lines_of_json_are_chunks(page: Path) -> None:
+    """What a page shows as JSON are chunks, one on a line."""
+    for block in blocks(page, "json"):
+        for line in block.code.splitlines():
+            assert gestura.from_json(json.loads(line))
 
 
 @each_page

@@ -1,8 +1,8 @@
 """What Griffe, which only reads, is to know of our classes and docstrings so that the reference shows what is meant.
 
 attrs writes the `__init__` of most classes: here it is told, so that the reference shows how a class is called, and
-that an argument in a docstring is found which the class doesn't have. Doctests and examples are code: nothing else
-fences them.
+that an argument in a docstring is found which the class doesn't have. A function that `asynccontextmanager` decorates
+gives a context manager. Doctests and examples are code: nothing else fences them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ class Docstrings(griffe.Extension):
         for thing in _all_of(pkg):
             if thing.docstring is not None:
                 thing.docstring.value = _fenced(thing.docstring.value)
+            if isinstance(thing, griffe.Function):
+                _tell_context_manager(thing)
             if isinstance(thing, griffe.Class) and _maker(thing) is not None and "__init__" not in thing.members:
                 thing.set_member("__init__", _init_of(thing))
 
@@ -46,6 +48,15 @@ def _fenced(text: str) -> str:
 def _fenced_example(example: re.Match[str]) -> str:
     indent, code = example.groups()
     return f"{indent}Example:\n{indent}    ```python\n{code.rstrip()}\n{indent}    ```\n"
+
+
+def _tell_context_manager(function: griffe.Function) -> None:
+    for kind in ("asynccontextmanager", "contextmanager"):
+        if any(one.callable_path == f"contextlib.{kind}" for one in function.decorators):
+            name = "AbstractAsyncContextManager" if kind.startswith("async") else "AbstractContextManager"
+            function.labels.discard("async")
+            if isinstance(function.returns, griffe.ExprSubscript):
+                function.returns = griffe.ExprSubscript(griffe.ExprName(name), function.returns.slice)
 
 
 def _maker(class_: griffe.Class) -> griffe.Decorator | None:

@@ -50,7 +50,7 @@ TITLES: Final = {
 MODULES: Final = {
     "testing": ("gestura.testing", "gestura.testing.simulation"),
     "local": ("gestura.local",),
-    "relay": ("gestura.relay",),
+    "relay": ("gestura.relay", "gestura.publishing"),
     "recording": ("gestura.recording", "gestura.transport.recording"),
     "observing": ("gestura.observing", "gestura.opentelemetry"),
     "simulator": ("gestura.simulator",),

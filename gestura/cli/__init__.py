@@ -1,5 +1,8 @@
 """The `gestura` command. `main` is its entry point; each subcommand is a module.
 
+What they share lies beside them; what only one of them needs, or only the showing of streams, has a package of its own:
+`chatting`, `demonstration`, `display`, `recordings`.
+
 Exit codes: 0 it is done, 1 it failed, 2 the command or a file it names is wrong, 130 Ctrl-C.
 """
 
@@ -13,7 +16,7 @@ from typing import Any
 
 import click
 
-from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, simulate, worker
+from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, serve, simulate, worker
 from gestura.cli.help import EXIT_CODES, examples
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
@@ -41,6 +44,10 @@ class _Commands(click.Group):
             context.exit(0)
         except ConfigError as error:
             raise click.UsageError(visible_line(str(error)), context) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.UsageError(visible_line(f"{error.filename}: {error.strerror}"), context) from error
 
 
 @click.group(
@@ -69,6 +76,7 @@ _COMMANDS = (
     inspect.inspect,
     providers.providers,
     replay.replay,
+    serve.serve,
     simulate.simulate,
     worker.worker,
 )

@@ -15,20 +15,20 @@ import click
 
 from gestura.chat_dialect import ChatDialect
 from gestura.cli.checking import Finding, check_providers
+from gestura.cli.display.streams import columns_of, is_styled
+from gestura.cli.display.waiting import open_waiting_line
+from gestura.cli.display.word_wrap import wrapped
 from gestura.cli.help import examples
 from gestura.cli.interrupts import run_until_interrupted
 from gestura.cli.options import config_option
-from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.waiting import open_waiting_line
-from gestura.cli.word_wrap import wrapped
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config, section_of
 from gestura.environment import VARIABLES
 
 __all__ = ["config"]
 
-SECRETS: Final = frozenset({"api_key", "headers"})
+SECRETS: Final = frozenset({"api_key", "headers", "keys", "redis_url"})
 HIDDEN: Final = "(set, not shown)"
 
 NOTES_COLUMN: Final = 40
@@ -181,6 +181,8 @@ def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     for section in ("retry", "timeouts", "limits"):
         for field, value in attrs.asdict(getattr(told, section), recurse=False).items():
             yield from _value(f"{section}.{field}", value)
+    for field, value in attrs.asdict(loaded.serve, recurse=False).items():
+        yield from [(f"serve.{field}", HIDDEN)] if field in SECRETS and value else _value(f"serve.{field}", value)
 
 
 def _provider(path: str, settings: ProviderSettings) -> Iterator[tuple[str, Any]]:

@@ -13,6 +13,7 @@ See docs/relay.md.
 
 from gestura.relay.following import Following
 from gestura.relay.log import (
+    Log,
     LogUnreachable,
     Position,
     PublicationLost,
@@ -23,19 +24,24 @@ from gestura.relay.log import (
 )
 from gestura.relay.publication import Publication
 from gestura.relay.relay import Relay, open_relay
+from gestura.relay.settings import RelaySettings
+from gestura.relay.work import WorkQueue
 from gestura.relay.worker import Worker
 
 __all__ = [
     "Following",
+    "Log",
     "LogUnreachable",
     "Position",
     "Publication",
     "PublicationLost",
     "Relay",
     "RelayError",
+    "RelaySettings",
     "StreamExists",
     "StreamState",
     "UnknownStream",
+    "WorkQueue",
     "Worker",
     "open_relay",
 ]

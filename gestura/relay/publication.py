@@ -10,6 +10,7 @@ be told, an `Error` that says so. Then the token stops whoever makes the chunks.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from gestura.relay.answers import PublishedAnswer
 from gestura.relay.entries import join, to_entry
 from gestura.relay.log import Log, LogUnreachable, Order, Position, PublicationLost, StreamState
 from gestura.relay.patience import Patience
+
+_log = logging.getLogger("gestura.relay")
 
 MakeEnding = Callable[[Message | None], Ending]
 
@@ -166,6 +169,11 @@ class Publication:
             message = f"the log of published streams was out of reach for too long: {error}"
             self._leave(partial(_failed, "log_unreachable", message))
             self._token.cancel()
+        except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
+            _log.exception("a stream could not be published, by a bug")
+            self._waiting.clear()  # what can't be written down, and all behind it
+            self._leave(partial(_bug, type(error).__name__))
+            self._token.cancel()
 
     async def _append(self, chunks: list[StreamChunk], last_words: MakeEnding | None) -> None:
         entries = join(chunks)
@@ -176,8 +184,8 @@ class Publication:
         if over:
             last_words = self._too_long
         ending = last_words(self.partial()) if last_words else None
-        self._ending_on_its_way = ending
         self._on_its_way = [to_entry(entry) for entry in (entries if ending is None else [*entries, ending])]
+        self._ending_on_its_way = ending
         await self._patience.with_(partial(self._send, ends=ending is not None))
         self._held -= len(chunks)
         self._room.unpark_all()
@@ -244,6 +252,10 @@ class Publication:
 
 def _failed(code: str, message: str, answer: Message | None) -> Error:
     return Error(message, kind=ErrorKind.RELAY, code=code, retryable=True, partial=answer)
+
+
+def _bug(name: str, answer: Message | None) -> Error:
+    return Error(f"a chunk could not be published: {name}", kind=ErrorKind.INTERNAL, code=name, partial=answer)
 
 
 def _no_ending(answer: Message | None) -> Error:

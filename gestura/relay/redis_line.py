@@ -22,7 +22,7 @@ import attrs
 import trio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from coredis.connection import BaseConnection
-from coredis.exceptions import NoScriptError, RedisError
+from coredis.exceptions import NoScriptError, ReadOnlyError, RedisError
 from coredis.pool import ConnectionPool
 
 from gestura._actors.groups import bare_errors
@@ -98,7 +98,11 @@ class RedisAddress:
         told = "".join(traceback.format_exception(error))
         if any(secret in told for secret in self._secrets):
             return LogUnreachable(f"Redis at {self} can't be used: {type(error).__name__}")
-        unreachable = LogUnreachable(f"Redis at {self} can't be used: {str(error) or type(error).__name__}")
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        why = dict.fromkeys(str(each) or type(each).__name__ for each in (error, root))
+        unreachable = LogUnreachable(f"Redis at {self} can't be used: {': '.join(why)}")
         unreachable.__cause__ = error
         return unreachable
 
@@ -173,6 +177,8 @@ class RedisLine:
             with trio.CancelScope(shield=undisturbed):
                 answers = [await request for request in requests]
         except Exception as error:  # noqa: BLE001  # whatever broke the connection fails what was asked over it
+            if isinstance(error, ReadOnlyError):  # a replica now: whoever took its place may have its address
+                connection.invalidate()
             raise self._address.unreachable(error)  # noqa: B904  # it has its cause, if it may
         return answers
 
@@ -226,13 +232,20 @@ class RedisLine:
             self._opening = None
 
     async def _watch(self, connection: BaseConnection) -> None:
-        """Return when the connection is broken, or the server silent."""
+        """Return when the connection is broken, or the server silent.
+
+        It is listened to twice: where this process was too busy for it, the answer is there by the second time.
+        """
         while connection.usable:
             await trio.sleep(self._answer_seconds / 2)
-            with trio.move_on_after(self._answer_seconds) as waiting:
-                try:
-                    await connection.create_request(b"PING")
-                except RedisError:
+            try:
+                ping = connection.create_request(b"PING")
+                for _ in range(2):
+                    with trio.move_on_after(self._answer_seconds / 2) as waiting:
+                        await ping
+                    if not waiting.cancelled_caught:
+                        break
+                else:
                     return
-            if waiting.cancelled_caught:
+            except RedisError:
                 return

@@ -6,9 +6,9 @@ other, and read by its packages.
 
 from __future__ import annotations
 
-import logging
-import traceback
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
@@ -18,6 +18,7 @@ from aiohttp import web
 from gestura.serving.chat_api import ChatApi
 from gestura.serving.doors import admit, cross_origin_headers
 from gestura.serving.exchange import Exchange, LeftError
+from gestura.serving.logs import SERVICE_LOG, place_of
 from gestura.serving.metrics import CONTENT_TYPE
 from gestura.serving.openai_answer import error_body
 from gestura.serving.page import page, page_headers
@@ -27,11 +28,16 @@ from gestura.serving.streams_api import StreamsApi
 
 __all__ = ["App"]
 
-logger = logging.getLogger("gestura.serving")
-
 Answer = Callable[[Exchange, str], Awaitable[web.StreamResponse]]
 
-SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+SAFE: Final = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+BROKEN_OFF: Final = "broken off"
+"""Counted instead of a status where an answer did not come to its end: the caller left, or the service ended."""
 
 NO_KEY: Final = ""
 """The caller's name where no key is asked for."""
@@ -109,24 +115,33 @@ class App:
         return handle
 
     async def _answer(self, route: _Route, request: web.Request) -> web.StreamResponse:
-        cross_origin = cross_origin_headers(request.headers.get("Origin"), self._service.settings)
+        cross_origin = cross_origin_headers(request.headers, self._service.settings)
         exchange = Exchange(self._loop, request, {**SAFE, **cross_origin})
+        status: int | str = BROKEN_OFF
+        try:
+            with self._counted():
+                answer = await self._answer_or_refuse(route, exchange)
+                status = answer.status
+                return answer
+        except LeftError:
+            pass
+        finally:
+            self._service.metrics.requests.labels(f"{route.method} {route.path}", status).inc()
+        return exchange.break_off()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """One more request is being answered, until it is or `break_off` is called."""
         with trio.CancelScope() as scope:
             if not self._answering:
                 self._idle = trio.Event()
             self._answering.add(scope)
             try:
-                answer = await self._answer_or_refuse(route, exchange)
-            except LeftError:
-                answer = exchange.break_off()
+                yield
             finally:
                 self._answering.discard(scope)
                 if not self._answering:
                     self._idle.set()
-        if scope.cancelled_caught:
-            answer = exchange.break_off()
-        self._service.metrics.requests.labels(f"{route.method} {route.path}", answer.status).inc()
-        return answer
 
     async def _answer_or_refuse(self, route: _Route, exchange: Exchange) -> web.StreamResponse:
         headers = exchange.request.headers
@@ -141,7 +156,7 @@ class App:
         except Exception as error:  # noqa: BLE001  # told to the caller and the log, without what it holds
             refused = refusal_of(error)
             if refused is None:
-                logger.error("%s %s: %s", route.method, route.path, _place_of(error))  # noqa: TRY400  # its message may hold a secret
+                SERVICE_LOG.error("%s %s: %s", route.method, route.path, place_of(error))
                 refused = Refused("an error inside the service", status=500, code="internal")
             if exchange.begun:
                 return exchange.break_off()
@@ -172,15 +187,9 @@ async def _nowhere(exchange: Exchange, _caller: str) -> web.StreamResponse:
 def _refusal(exchange: Exchange, refused: Refused) -> web.StreamResponse:
     headers = {"X-Should-Retry": "false"}  # whatever could be tried again, gestura has
     if refused.retry_after is not None:
-        headers = {"Retry-After": f"{refused.retry_after:.0f}"}
+        headers = {"Retry-After": str(math.ceil(refused.retry_after))}
     if refused.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if refused.status == 413:
         headers["Connection"] = "close"
     return exchange.whole(error_body(refused), status=refused.status, headers=headers)
-
-
-def _place_of(error: BaseException) -> str:
-    """What kind of error it was and where it arose; its message may hold what nobody else shall read."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(error).__name__

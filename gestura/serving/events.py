@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import msgspec
@@ -35,4 +36,8 @@ def event(data: Any, position: object = None) -> bytes:
     b'id: 1-7\ndata: {"type":"text","text":"a\\nb"}\n\n'
     """
     head = b"" if position is None else b"id: %s\n" % str(position).encode()
-    return b"%sdata: %s\n\n" % (head, msgspec.json.encode(data))
+    try:
+        written = msgspec.json.encode(data)
+    except UnicodeEncodeError:  # half a surrogate pair, which a server cut: only escaped can it be written
+        written = json.dumps(data, separators=(",", ":")).encode()
+    return b"%sdata: %s\n\n" % (head, written)

@@ -49,6 +49,7 @@ STATUSES: Final = {
     ErrorKind.RATE_LIMITED: 429,
     ErrorKind.QUOTA: 429,
     ErrorKind.OVERLOADED: 503,
+    ErrorKind.RELAY: 503,
     ErrorKind.TIMEOUT: 504,
     ErrorKind.INTERNAL: 500,
 }

@@ -21,6 +21,7 @@ from gestura.config import StreamingConfig
 from gestura.relay.relay import Relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving.app import App
+from gestura.serving.logs import HTTP_LOG
 from gestura.serving.service import Service
 from gestura.transport._loop import open_loop
 
@@ -44,13 +45,18 @@ class Server:
         url: its root, such as `http://127.0.0.1:8765`.
     """
 
-    def __init__(self, url: str, service: Service) -> None:
+    def __init__(self, url: str, service: Service, app: App) -> None:
         self.url = url
         self._service = service
+        self._app = app
 
     def refuse_new(self) -> None:
         """Begin no new streams; `/readyz` says so. Those that run can be followed on."""
         self._service.is_ending = True
+
+    async def wait_until_idle(self) -> None:
+        """Until no request is being answered: nobody follows a stream here."""
+        await self._app.wait_until_idle()
 
 
 @asynccontextmanager
@@ -59,8 +65,9 @@ async def open_server(
 ) -> AsyncIterator[Server]:
     """Serve for the length of the block. What is asked goes into the queue of `relay`: a `Worker` has to take it.
 
-    Leaving the block begins no new streams, cancels those that are bound to their connection, gives followers five
-    seconds to read their endings, and closes. Left by an exception or a cancellation, it closes at once.
+    Leaving the block begins no new streams, cancels those that end with the service (those of OpenAI's interface and,
+    where all is in memory, all), gives followers five seconds to read their endings, and closes. Left by an exception
+    or a cancellation, it closes at once.
 
     Args:
         relay: where streams are submitted and followed. It outlives the block.
@@ -78,6 +85,7 @@ async def open_server(
         runner = web.AppRunner(
             app.make(),
             access_log=None,
+            logger=HTTP_LOG,
             handler_cancellation=True,
             shutdown_timeout=CLOSING_SECONDS,
             auto_decompress=False,
@@ -86,10 +94,10 @@ async def open_server(
             app.run_on(loop)
             await loop.run_aio_coroutine(_start(runner, listener))
             try:
-                yield Server(_url_of(listener), service)
+                yield Server(_url_of(listener), service, app)
                 service.is_ending = True
                 with trio.move_on_after(LAST_WORDS_SECONDS):
-                    await service.cancel_bound()
+                    await service.end_what_ends_here()
                     await app.wait_until_idle()
             finally:
                 app.break_off()

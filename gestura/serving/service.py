@@ -5,7 +5,7 @@ All streams are submitted to the relay's queue and followed from its log, so not
 
 from __future__ import annotations
 
-import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -18,17 +18,17 @@ from gestura.conversation import Request
 from gestura.errors import ConfigError
 from gestura.relay.following import Following
 from gestura.relay.log import LogUnreachable, Position, RelayError, UnknownStream
+from gestura.relay.memory import MemoryLog
 from gestura.relay.relay import Relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving.callers import Callers, Rates
+from gestura.serving.logs import SERVICE_LOG
 from gestura.serving.metrics import Metrics
 from gestura.serving.models import check_provider
 from gestura.serving.refused import Refused
 from gestura.serving.running import Running
 
 __all__ = ["Service", "batch", "refusal_of"]
-
-logger = logging.getLogger("gestura.serving")
 
 ORDER_SECONDS: Final = 5.0
 """How long the log may take to be told that a caller has left."""
@@ -58,6 +58,7 @@ class Service:
         self._rates = Rates(settings.requests_per_minute)
         self._running = Running(settings.max_concurrent_streams, self._has_ended)
         self._bound: set[str] = set()
+        self._followed: Counter[str] = Counter()
 
     async def begin(self, caller: str, request: Request, *, provider: str | None, model: str | None) -> str:
         """Begin a stream, and give its name.
@@ -90,8 +91,13 @@ class Service:
             LogUnreachable: the log is out of reach.
         """
         async with self.relay.follow(stream_id, after) as chunks:
-            with self.metrics.following.track_inprogress():
-                yield chunks
+            self._followed[stream_id] += 1
+            try:
+                with self.metrics.following.track_inprogress():
+                    yield chunks
+            finally:
+                self._followed[stream_id] -= 1
+                self._followed += Counter()  # forgets those that nobody follows
 
     @asynccontextmanager
     async def bound(self, stream_id: str) -> AsyncIterator[Following]:
@@ -107,9 +113,12 @@ class Service:
                 with trio.move_on_after(ORDER_SECONDS, shield=True):
                     await self._cancel(stream_id)
 
-    async def cancel_bound(self) -> None:
-        """Cancel all streams that end with their connection, so that their callers are told an ending."""
-        for stream_id in list(self._bound):
+    async def end_what_ends_here(self) -> None:
+        """Cancel the streams that end with this service, so that who follows them is told an ending.
+
+        They are those that end with their connection and, where all is in memory, all others.
+        """
+        for stream_id in [*self._bound, *(self._followed if isinstance(self.relay.log, MemoryLog) else ())]:
             await self._cancel(stream_id)
 
     async def check_log(self) -> None:
@@ -127,7 +136,7 @@ class Service:
         try:
             await self.relay.cancel(stream_id)
         except RelayError as error:
-            logger.warning("a stream that its caller has left could not be cancelled: %s", type(error).__name__)
+            SERVICE_LOG.warning("a stream that its caller has left could not be cancelled: %s", type(error).__name__)
 
     async def _has_ended(self, stream_id: str) -> bool:
         with suppress(LogUnreachable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,18 @@ async def test_a_pipe_gets_answers_and_no_prompts(simulator: Simulator) -> None:
     assert (0, b"It is so.\nIt is so.\n", b"") == (result.returncode, result.stdout, result.stderr)
     roles = [message["role"] for message in simulator.requests[1].body["messages"]]
     assert ["user", "assistant", "user"] == roles
+
+
+async def test_programs_get_chunks_and_a_recording(simulator: Simulator, tmp_path: Path) -> None:
+    """Of all answers, one chunk a line; what passed over the wire is in one file, and can be played."""
+    path = str(tmp_path / "it")
+    questions = b"Is it?\nReally?"
+    result = await run("chat", "--model", "answer", "--json", "--record", path, simulator=simulator, stdin=questions)
+    played = await run("replay", path)
+    tags = [json.loads(line)["type"] for line in result.stdout.splitlines()]
+
+    assert (0, 2, b"") == (result.returncode, tags.count("done"), result.stderr)
+    assert (0, 2) == (played.returncode, played.stdout.count(b"It is so.\n-- done: stop"))
 
 
 async def test_an_answer_is_paused_and_gone_on_with(simulator: Simulator) -> None:

@@ -11,12 +11,13 @@ import attrs
 import click
 import pytest
 from click.testing import CliRunner
+from variables import NOTHING
 
 from gestura.cli import main
-from gestura.cli.peers import Peer
-from gestura.cli.side_by_side import PEERS
-from gestura.cli.tables import actor_table
-from gestura.cli.tour import TOUR
+from gestura.cli.demonstration.peers import Peer
+from gestura.cli.demonstration.side_by_side import PEERS
+from gestura.cli.demonstration.tables import actor_table
+from gestura.cli.demonstration.tour import TOUR
 from gestura.errors import ConfigError
 
 
@@ -86,6 +87,26 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
     assert 2 == run(*arguments, input="").exit_code
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ask", "--record", "{nowhere}/it.jsonl", "Hi"],
+        ["chat", "--record", "{nowhere}/it.jsonl"],
+        ["inspect", "{recording}", "-o", "{nowhere}/it.html"],
+    ],
+)
+def test_a_file_that_can_not_be_written_exits_with_2(arguments: list[str], tmp_path: Path) -> None:
+    """It says which file, and why; nobody is asked."""
+    recording, nowhere = tmp_path / "it", tmp_path / "nowhere"
+    recording.write_text('{"recording": 1, "gestura": "0"}\n')
+    named = [argument.format(recording=recording, nowhere=nowhere) for argument in arguments]
+    result = run(*named, input="Hi", env={**NOTHING, "OPENAI_API_KEY": "any", "OPENAI_BASE_URL": "http://127.0.0.1:1"})
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert f"Error: {nowhere}/it." in result.stderr
+    assert "No such file or directory" in result.stderr
+
+
 def test_a_wrong_scenario_exits_with_2_and_says_why(tmp_path: Path) -> None:
     """The message names the file and what is wrong in it."""
     scenario = tmp_path / "mine.toml"
@@ -150,7 +171,7 @@ def test_the_demo_shows_every_stop_and_what_the_actors_did(monkeypatch: pytest.M
     tour = [attrs.evolve(stop, peers=tuple(map(unpaced, stop.peers))) for stop in TOUR]
     monkeypatch.setattr("gestura.cli.demo.TOUR", tour)
     monkeypatch.setattr("gestura.cli.demo.BREATH", 0)
-    monkeypatch.setattr("gestura.cli.readers.BREATH", 0)
+    monkeypatch.setattr("gestura.cli.demonstration.readers.BREATH", 0)
     monkeypatch.setattr("gestura.cli.demo.open_local_model", no_local_model)
     result = run("demo")
 
@@ -173,7 +194,7 @@ def test_the_demo_shows_every_stop_and_what_the_actors_did(monkeypatch: pytest.M
 def test_the_demo_of_all_providers_gives_each_a_section_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same chunks come out of five wire formats; the table compares them."""
     peers = [attrs.evolve(unpaced(peer), scenario=attrs.evolve(unpaced(peer).scenario, faults=())) for peer in PEERS]
-    monkeypatch.setattr("gestura.cli.side_by_side.PEERS", peers)
+    monkeypatch.setattr("gestura.cli.demonstration.side_by_side.PEERS", peers)
     result = run("demo", "--all")
 
     assert (0, None) == (result.exit_code, result.exception)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gestura.chunks import Done, Text, Thinking
-from gestura.cli.markdown import LONGEST_BLOCK, MarkdownFlow
-from gestura.cli.views import Transcript
+from gestura.cli.display.markdown import LONGEST_BLOCK, LONGEST_SOURCE, MarkdownFlow
+from gestura.cli.display.views import Transcript
 from gestura.testing import split
 
 ANSWER = """\
@@ -163,6 +163,30 @@ def test_a_long_block_is_cut(line: str) -> None:
 
     assert count == len(lines)
     assert len(flow._source) < 2 * LONGEST_BLOCK * len(line)
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece", "end"),
+    [
+        ("", "word ", ""),
+        ("", "unbroken", ""),
+        ("```python\n", "x = 1; ", "\n```\n"),
+        ("| n |\n|---|\n", "| a row of one cell |\n", ""),
+        ("> ", "*some words* ", ""),
+    ],
+)
+def test_what_a_piece_costs_does_not_grow(begin: str, piece: str, end: str) -> None:
+    """Nor with a block that has no end: it is cut, and no word of it is lost."""
+    flow = MarkdownFlow(60, 24)
+    count = 2 * LONGEST_SOURCE // len(piece)
+    written = ""
+    for part in [begin, *[piece] * count, end]:
+        written += flow.feed(part)
+        assert len(flow._source) < LONGEST_SOURCE + 100  # up to a line of words is shown without a look at the whole
+    words = re.sub(r"[^a-z1=;]", "", piece)
+
+    assert count == re.sub(r"[^a-z1=;]", "", "".join(screen(written + flow.close(), 60))).count(words)
+    assert screen(written + flow.close(), 60) == shown([begin + piece * count + end])
 
 
 def test_an_answer_higher_than_the_screen_keeps_its_lines() -> None:

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import pyte
 import pytest
 import trio
-from processes import PATIENCE, in_thread, run, started
+from processes import PATIENCE, environment, in_thread, run, started
 
 from gestura.simulator import HttpError, Outcome, Scenario, Sending, Simulator, Stall, Text, Thinking, open_simulator
 
 SCENARIOS = [
     Scenario(model="answer", steps=(Thinking("Hm."), Text("One\x1b[2J "), Text("two."))),
+    Scenario(model="markdown", steps=(Text("# Title\n\n- a **b**\n- c\n"),)),
     Scenario(model="stalls", steps=(Text("One two three."),), faults=(Stall(after_events=3),)),
     Scenario(
         model="flaky",
@@ -58,6 +60,32 @@ async def test_a_terminal_gets_dimmed_thinking_and_no_control_characters(simulat
 
         assert "\x1b[2mHm.\x1b[0m\r\n\r\nOne␛[2J two.\r\n\x1b[2m-- done: stop, answer" in written
         assert 0 == await in_thread(command.process.wait)
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "shown"),
+    [
+        ([], {}, ["Title", "", " • a b", " • c", "-- done: stop, markdown"]),
+        (["--plain"], {}, ["# Title", "", "- a **b**", "- c", "-- done: stop, markdown"]),
+        ([], {"NO_COLOR": "1"}, ["# Title", "", "- a **b**", "- c", "-- done: stop, markdown"]),
+    ],
+)
+async def test_a_terminal_gets_markdown_laid_out(
+    options: list[str],
+    variables: dict[str, str],
+    shown: list[str],
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless it is told not to, or has no styles."""
+    monkeypatch.setattr("processes.environment", lambda simulator: environment(simulator) | variables)
+    with started("ask", "Hi", "--model", "markdown", *options, simulator=simulator, terminal=True) as command:
+        written = await in_thread(command.read_until, None)
+    screen = pyte.Screen(80, 24)
+    pyte.ByteStream(screen).feed(written)
+
+    assert shown == [line.rstrip() for line in screen.display][: len(shown)]
+    assert (shown[0] == "Title") is screen.buffer[2][5].bold
 
 
 async def test_ctrl_c_ends_a_stream_that_says_nothing(simulator: Simulator) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import NAMES, requests
 from test_chunks import CHUNKS
@@ -78,6 +78,7 @@ def test_neighbours_are_joined_as_far_as_they_may(chunks: list[StreamChunk]) -> 
     assert all(chunk in chunks or size <= LONGEST_JOINED for chunk, size in zip(joined, sizes, strict=True))
 
 
+@settings(max_examples=20)  # requests are large, and have properties of their own
 @given(
     st.builds(
         About,

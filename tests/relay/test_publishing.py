@@ -224,6 +224,21 @@ def test_chunks_of_somebodys_own_may_be_odd(anywhere: Anywhere) -> None:
     anywhere(test)
 
 
+def test_a_chunk_that_can_not_be_written_down_ends_the_stream(anywhere: Anywhere) -> None:
+    """With an error, as any bug does, and not with an exception amid it; what came before it stands."""
+
+    async def test(world: World) -> None:
+        async with world.relay() as relay:
+            async with relay.publish("s", said("a", Text(object()), "b", Done(), seconds=0.05)) as publication:  # type: ignore[arg-type]  # a bug
+                ending = await publication.wait_ended()
+            assert isinstance(ending, Error)
+            assert ErrorKind.INTERNAL is ending.kind
+            with trio.fail_after(2):
+                assert [Text("a"), ending] == await heard(relay, "s")
+
+    anywhere(test)
+
+
 # Orders.
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,12 +13,13 @@ import trio
 from cutting import Cut, open_cutting_proxy
 from redis_server import NO_REDIS, RedisServer, running_redis
 from stores import RedisStore
-from worlds import assert_the_same, heard, said
+from worlds import assert_the_same, heard, said, text_of
 
 from gestura.chunks import Done, Error, StreamChunk, Text
-from gestura.relay import LogUnreachable, Relay, open_relay
+from gestura.relay import LogUnreachable, Relay, Worker, open_relay
 from gestura.relay.entries import from_entry
-from gestura.relay.log import START, Log, Order
+from gestura.relay.log import START, Log, Order, Position
+from gestura.testing import ScriptedModel, Sending, reply, scripted_client
 
 WORDS = [f"{number} " for number in range(60)]
 WHOLE: list[StreamChunk] = [*map(Text, WORDS), Done()]
@@ -95,6 +97,35 @@ async def test_a_server_that_comes_back_without_its_data_ends_what_it_lost(tmp_p
             assert code == ending.code
 
 
+async def test_work_survives_a_server_that_is_killed_and_started_again(durable_server: RedisServer) -> None:
+    """What waits, what is being answered and what is submitted meanwhile: each is answered once."""
+    model = ScriptedModel(
+        lambda body: reply(f"You said {body['messages'][-1]['content']}", sending=Sending(interval=0.1))
+    )
+    with trio.fail_after(60):
+        async with (
+            scripted_client(model) as client,
+            relay(durable_server.url, "p") as here,
+            relay(durable_server.url, "p") as there,
+            trio.open_nursery() as nursery,
+        ):
+            worker = Worker(client, there, capacity=2)
+            nursery.start_soon(worker.serve)
+            ids = [await here.submit(f"{number}") for number in range(4)]
+            await trio.sleep(0.3)
+            await trio.to_thread.run_sync(durable_server.kill)
+            async with trio.open_nursery() as meanwhile:
+                meanwhile.start_soon(partial(here.submit, "4", stream_id="late"))
+                await trio.sleep(0.2)
+                await trio.to_thread.run_sync(durable_server.start)
+            found = [await heard(here, stream_id) for stream_id in (*ids, "late")]
+            worker.drain()
+
+    assert [f"You said {number}" for number in range(5)] == [text_of(each) for each in found]
+    assert [Done] * 5 == [type(each[-1]) for each in found]
+    assert 5 == len(model.requests)
+
+
 PHASES = [1, 30, 90, 160, 260, 400, 700, 1200, 2500]
 """Bytes: amid the greeting, the first commands, the loading of scripts, and in what follows."""
 
@@ -155,6 +186,26 @@ async def test_a_server_that_falls_silent_is_out_of_reach_and_found_again(redis_
         proxy.speak()
         with trio.fail_after(8):
             await log.beat("anna")
+
+
+async def test_a_server_that_became_a_replica_is_left_and_asked_again(durable_server: RedisServer) -> None:
+    """Its address may be another server's by then."""
+    async with (
+        open_cutting_proxy(durable_server.port) as proxy,
+        RedisStore(durable_server.url).open() as (_, queue),
+        RedisStore(proxy.url).open() as (log, _),
+    ):
+        await log.begin("s", publisher="anna", about=b"", keep_seconds=60)
+        before = proxy.connections
+        await queue._line.ask(("REPLICAOF", "127.0.0.1", "1"))
+        for write in (log.append("s", term=1, first=1, payloads=[b"a"]), log.beat("anna")):
+            with pytest.raises(LogUnreachable, match="replica"):
+                await write
+        await queue._line.ask(("REPLICAOF", "NO", "ONE"))
+        await log.append("s", term=1, first=1, payloads=[b"a"])
+
+        assert proxy.connections >= before + 2
+        assert Position(1, 1) == (await log.state("s")).last
 
 
 async def test_watchers_look_now_and_then_without_being_told(redis_server: RedisServer) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 import trio
 
-from gestura import Limits, ProviderSettings, RetryPolicy, StreamingConfig, from_json, open_client
+from gestura import Client, Limits, ProviderSettings, RetryPolicy, StreamingConfig, from_json, open_client
+from gestura._actors.groups import bare_errors
 from gestura.chunks import StreamChunk, Text, Thinking
-from gestura.relay import Relay, open_relay
-from gestura.relay.entries import About
+from gestura.relay import Relay, Worker, open_relay
 from gestura.serve_settings import ServeSettings
 from gestura.serving import Server, open_server
 from gestura.simulator import Scenario, Sending, Simulator, ToolCall, open_simulator
@@ -79,33 +79,14 @@ async def serving(
 
 
 @asynccontextmanager
-async def working(relay: Relay, client: Any) -> AsyncIterator[None]:
-    """A worker that runs all that is asked at once; none where there is no client."""
-    async with trio.open_nursery() as nursery:
-        if client is not None:
-            nursery.start_soon(_work, relay, client)
-        yield
-        nursery.cancel_scope.cancel()
-
-
-async def _work(relay: Relay, client: Any) -> None:
-    async with trio.open_nursery() as nursery:
-        while True:
-            for item in await relay.queue.take("worker", most=10, wait_seconds=10):
-                nursery.start_soon(_run, relay, client, item)
-
-
-async def _run(relay: Relay, client: Any, item: Any) -> None:
-    about = About.from_json(item.payload)
-    state = await relay.state(item.stream_id)
-    if not state.ended:
-        asked = {"provider": about.provider, "model": about.model}
-        async with (
-            client.stream(about.request, **asked) as chunks,
-            relay.publish(item.stream_id, chunks, request=about.request, **asked, instead_of=state),
-        ):
-            pass
-    await relay.queue.done(item.ticket)
+async def working(relay: Relay, client: Client | None) -> AsyncIterator[None]:
+    """A worker that runs what is asked; none where there is no client."""
+    with bare_errors():
+        async with trio.open_nursery() as nursery:
+            if client is not None:
+                nursery.start_soon(Worker(client, relay).serve)
+            yield
+            nursery.cancel_scope.cancel()
 
 
 @attrs.define

@@ -11,6 +11,7 @@ import trio
 from services import LONG, ask, asked, serving
 
 from gestura.chunks import Text
+from gestura.serve_settings import ServeSettings
 from gestura.simulator import HttpError, Outcome, Scenario, Stall, StreamError
 
 pytestmark = pytest.mark.timeout(60)
@@ -92,6 +93,39 @@ async def test_tool_calls_and_reasoning() -> None:
         assert "get_weather" == world.simulator.requests[0].body["tools"][0]["function"]["name"]
 
 
+async def test_a_conversation_arrives_as_it_was_sent() -> None:
+    """Instructions, pictures, calls, results, a format, sampling: the provider is told what OpenAI would be."""
+    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+    sent: list[Any] = [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGOA=="}},
+            ],
+        },
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "clear"},
+    ]
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+    options: dict[str, Any] = {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "it", "schema": schema, "strict": True}},
+        "tools": [WEATHER],
+        "tool_choice": "auto",
+        "temperature": 0.5,
+        "max_completion_tokens": 99,
+        "seed": 7,
+        "stop": ["END"],
+        "reasoning_effort": "low",
+    }
+    async with serving() as world:
+        await told(world.port, lambda client: client.chat.completions.create(model="hello", messages=sent, **options))
+        body = world.simulator.requests[0].body
+
+    assert {"messages": sent, **options} == {name: body[name] for name in ("messages", *options)}
+
+
 async def test_models() -> None:
     """The list, and one of it; every name of the list can be asked."""
     async with serving() as world:
@@ -140,6 +174,25 @@ async def test_a_failure_amid_the_answer_is_an_event() -> None:
             await told(world.port, stream)
 
         assert "Once upon" == "".join(words)
+
+
+async def test_a_long_silence_is_filled() -> None:
+    """Then the head is sent before the first word, comments keep the connection open, and a failure is an event."""
+    failing = Scenario(model="late", faults=(Stall(after_events=0, seconds=0.4), HttpError(status=503)))
+    quiet = Scenario(model="quiet", steps=(Text("At last."),), faults=(Stall(after_events=1, seconds=0.4),))
+
+    def stream(client: openai.OpenAI, model: str) -> str:
+        events = client.chat.completions.create(model=f"sim/{model}", messages=HI, stream=True)
+        return "".join(event.choices[0].delta.content or "" for event in events)
+
+    async with serving(ServeSettings(port=0, heartbeat=0.05), scenarios=[failing, quiet]) as world:
+        assert "At last." == await told(world.port, lambda client: stream(client, "quiet"))
+
+        body = {"model": "sim/quiet", "messages": HI, "stream": True}
+        reply = await ask(world.port, "POST", "/v1/chat/completions", body)
+
+        assert reply.body.startswith(b":\n\n")
+        assert reply.body.endswith(b"data: [DONE]\n\n")
 
 
 async def test_a_caller_who_leaves_cancels() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 import trio
 from services import LONG, EventReader, ask, asked, begin, events_of, serving, text_of
 
-from gestura.chunks import Cancelled, Done, Paused
+from gestura.chunks import Cancelled, Done, Paused, Status, StreamChunk, Text
 from gestura.serve_settings import ServeSettings
 
 pytestmark = pytest.mark.timeout(60)
@@ -131,12 +133,46 @@ async def test_silence_is_filled_with_comments() -> None:
         assert reply.body.startswith(b"retry: 1000\n\n:\n\n")
 
 
+async def much(pieces: int, size: int) -> AsyncIterator[StreamChunk]:
+    """More than the buffers of any connection hold; calls between, so that no texts are joined."""
+    for number in range(pieces):
+        yield Text("x" * size)
+        yield Status(str(number))
+    yield Done()
+
+
 async def test_a_slow_reader_holds_up_nobody() -> None:
-    """One follower reads nothing at all; another has the whole answer meanwhile."""
+    """One follower reads nothing for long; another has all of it meanwhile, and then the first has it, too."""
     async with serving() as world:
-        stream_id = await begin(world.port, model="long")
-        async with asked(world.port, "GET", f"/v1/streams/{stream_id}"):
-            assert text_of(await events_of(world.port, stream_id)) == LONG
+        async with (
+            world.relay.publish("much", much(400, 50_000)),
+            asked(world.port, "GET", "/v1/streams/much") as slow,
+        ):
+            quick = await events_of(world.port, "much")
+
+            assert 400 * 50_000 == len(text_of(quick))
+            assert 0 == len(slow.body)
+
+            with trio.fail_after(30):
+                late = await EventReader(slow).all()
+
+        assert text_of(late) == text_of(quick)
+        assert late[-1] == quick[-1]
+
+
+async def test_who_reads_nothing_for_too_long_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is broken off, not ended; behind the last event that was read, the reader goes on."""
+    monkeypatch.setattr("gestura.serving.exchange.WRITE_SECONDS", 0.3)
+    async with serving() as world, world.relay.publish("much", much(400, 50_000)):
+        async with asked(world.port, "GET", "/v1/streams/much") as reply:
+            reader = EventReader(reply)
+            events = [await reader.next()]
+            await trio.sleep(1.5)
+            with pytest.raises((EOFError, OSError)):
+                await reader.all()
+        rest = await events_of(world.port, "much", events[-1].id)
+
+        assert 400 * 50_000 == len(text_of([*events, *rest]))
 
 
 @pytest.mark.parametrize(

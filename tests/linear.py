@@ -1,0 +1,26 @@
+"""Whether the time that something takes grows with its input, and not with the input's square."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+__all__ = ["assert_linear"]
+
+
+def assert_linear(run: Callable[[int], object], size: int) -> None:
+    """Four times as much takes about four times as long, not sixteen times.
+
+    Args:
+        run: is given a size.
+        size: the larger one; large enough that what would grow with its square would be most of the time.
+    """
+    quarter = min(_cpu_seconds(run, size // 4) for _ in range(2))
+
+    assert _cpu_seconds(run, size) < 9 * quarter
+
+
+def _cpu_seconds(run: Callable[[int], object], size: int) -> float:
+    before = time.process_time()
+    run(size)
+    return time.process_time() - before
