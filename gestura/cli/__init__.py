@@ -1,5 +1,8 @@
 """The `gestura` command. `main` is its entry point; each subcommand is a module.
 
+What they share lies beside them; what only one of them needs, or only the showing of streams, has a package of its own:
+`chatting`, `demonstration`, `display`, `recordings`.
+
 Exit codes: 0 it is done, 1 it failed, 2 the command or a file it names is wrong, 130 Ctrl-C.
 """
 

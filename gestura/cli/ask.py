@@ -12,6 +12,12 @@ import click
 from gestura._client import open_client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Cancelled, Done, Ending
+from gestura.cli.display.showing import show, view_of_output
+from gestura.cli.display.streams import columns_of
+from gestura.cli.display.views import Transcript, View
+from gestura.cli.display.waiting import open_waiting_line
+from gestura.cli.display.word_wrap import wrapped
+from gestura.cli.display.wording import describe
 from gestura.cli.help import examples
 from gestura.cli.interrupts import INTERRUPTED, run_until_interrupted
 from gestura.cli.options import (
@@ -22,13 +28,7 @@ from gestura.cli.options import (
     provider_option,
     record_option,
 )
-from gestura.cli.showing import show, view_of_output
-from gestura.cli.streams import columns_of
-from gestura.cli.views import Transcript, View
-from gestura.cli.waiting import open_waiting_line
 from gestura.cli.whom import open_configuration
-from gestura.cli.word_wrap import wrapped
-from gestura.cli.wording import describe
 from gestura.conversation import Request
 from gestura.messages import user
 

@@ -13,10 +13,12 @@ import trio
 
 from gestura._actors.recorded import open_recorder
 from gestura._client import open_client
-from gestura.cli.chat_loop import Chat
-from gestura.cli.chat_session import Session
+from gestura.cli.chatting.line_input import LineInput, PipedLines
+from gestura.cli.chatting.loop import Chat
+from gestura.cli.chatting.session import Session
+from gestura.cli.chatting.tool_files import load_tools
+from gestura.cli.display.showing import view_of_output
 from gestura.cli.help import examples
-from gestura.cli.line_input import LineInput, PipedLines
 from gestura.cli.options import (
     chunks_as_json,
     config_option,
@@ -25,8 +27,6 @@ from gestura.cli.options import (
     provider_option,
     record_option,
 )
-from gestura.cli.showing import view_of_output
-from gestura.cli.tool_files import load_tools
 from gestura.cli.whom import open_configuration
 
 __all__ = ["chat"]
@@ -85,6 +85,6 @@ def chat(
 
 
 def _lines_of_terminal() -> LineInput:
-    from gestura.cli.line_editor import TerminalLines  # slow to import, and other commands need it not
+    from gestura.cli.chatting.line_editor import TerminalLines  # slow to import, and other commands need it not
 
     return TerminalLines()

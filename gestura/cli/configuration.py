@@ -15,13 +15,13 @@ import click
 
 from gestura.chat_dialect import ChatDialect
 from gestura.cli.checking import Finding, check_providers
+from gestura.cli.display.streams import columns_of, is_styled
+from gestura.cli.display.waiting import open_waiting_line
+from gestura.cli.display.word_wrap import wrapped
 from gestura.cli.help import examples
 from gestura.cli.interrupts import run_until_interrupted
 from gestura.cli.options import config_option
-from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.waiting import open_waiting_line
-from gestura.cli.word_wrap import wrapped
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config, section_of
 from gestura.environment import VARIABLES

@@ -7,15 +7,15 @@ import trio
 
 from gestura import simulator
 from gestura._client import open_client
+from gestura.cli.demonstration.peers import settings_of
+from gestura.cli.demonstration.readers import Visit
+from gestura.cli.demonstration.show import Show
+from gestura.cli.demonstration.side_by_side import show_side_by_side
+from gestura.cli.demonstration.tables import actor_table
+from gestura.cli.demonstration.tour import TOUR, Stop
 from gestura.cli.help import examples
 from gestura.cli.interrupts import run_until_interrupted
-from gestura.cli.peers import settings_of
-from gestura.cli.readers import Visit
-from gestura.cli.show import Show
-from gestura.cli.side_by_side import show_side_by_side
-from gestura.cli.tables import actor_table
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.tour import TOUR, Stop
 from gestura.cli.whom import LOCAL, local_settings
 from gestura.config import StreamingConfig
 from gestura.conversation import Request

@@ -12,8 +12,8 @@ import attrs
 import click
 
 from gestura.cli.help import examples
+from gestura.cli.recordings.timeline import Mark, Timeline, timeline_of
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.timeline import Mark, Timeline, timeline_of
 from gestura.recording import read_recording
 
 __all__ = ["inspect", "page_of"]
@@ -54,7 +54,7 @@ def page_of(timeline: Timeline) -> str:
     shown = _figures(timeline, lambda mark: [mark.at, mark.kind, mark.detail, mark.size])
     # A model's words must not end the script element, nor be taken for markup.
     data = json.dumps(shown, ensure_ascii=True).replace("<", "\\u003c")
-    template = files("gestura.cli").joinpath("inspection.html").read_text(encoding="utf-8")
+    template = files("gestura.cli.recordings").joinpath("inspection.html").read_text(encoding="utf-8")
     return template.replace("__DATA__", data)
 
 

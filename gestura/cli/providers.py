@@ -11,12 +11,12 @@ import attrs
 import click
 
 from gestura.cli.addresses import address_of
+from gestura.cli.display.streams import columns_of, is_styled
+from gestura.cli.display.word_wrap import wrapped
 from gestura.cli.help import examples
 from gestura.cli.options import config_option
-from gestura.cli.streams import columns_of, is_styled
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.whom import LOCAL
-from gestura.cli.word_wrap import wrapped
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.config_file import load_config
 from gestura.environment import VARIABLES

@@ -15,13 +15,13 @@ import attrs
 import click
 
 from gestura.chunks import Done, Ending, StreamChunk
+from gestura.cli.display.streams import columns_of, is_styled
+from gestura.cli.display.views import JsonLines, Transcript, View
 from gestura.cli.help import examples
 from gestura.cli.options import chunks_as_json
-from gestura.cli.playing import play, through
-from gestura.cli.streams import columns_of, is_styled
+from gestura.cli.recordings.playing import play, through
+from gestura.cli.recordings.wires import WIRES, guess_wire
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.views import JsonLines, Transcript, View
-from gestura.cli.wires import WIRES, guess_wire
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.config_file import load_config
 from gestura.errors import ConfigError

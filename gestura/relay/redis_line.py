@@ -22,7 +22,7 @@ import attrs
 import trio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from coredis.connection import BaseConnection
-from coredis.exceptions import NoScriptError, RedisError
+from coredis.exceptions import NoScriptError, ReadOnlyError, RedisError
 from coredis.pool import ConnectionPool
 
 from gestura._actors.groups import bare_errors
@@ -177,6 +177,8 @@ class RedisLine:
             with trio.CancelScope(shield=undisturbed):
                 answers = [await request for request in requests]
         except Exception as error:  # noqa: BLE001  # whatever broke the connection fails what was asked over it
+            if isinstance(error, ReadOnlyError):  # a replica now: whoever took its place may have its address
+                connection.invalidate()
             raise self._address.unreachable(error)  # noqa: B904  # it has its cause, if it may
         return answers
 

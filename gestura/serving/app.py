@@ -7,7 +7,8 @@ other, and read by its packages.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
@@ -34,6 +35,9 @@ SAFE: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+BROKEN_OFF: Final = "broken off"
+"""Counted instead of a status where an answer did not come to its end: the caller left, or the service ended."""
 
 NO_KEY: Final = ""
 """The caller's name where no key is asked for."""
@@ -111,24 +115,33 @@ class App:
         return handle
 
     async def _answer(self, route: _Route, request: web.Request) -> web.StreamResponse:
-        cross_origin = cross_origin_headers(request.headers.get("Origin"), self._service.settings)
+        cross_origin = cross_origin_headers(request.headers, self._service.settings)
         exchange = Exchange(self._loop, request, {**SAFE, **cross_origin})
+        status: int | str = BROKEN_OFF
+        try:
+            with self._counted():
+                answer = await self._answer_or_refuse(route, exchange)
+                status = answer.status
+                return answer
+        except LeftError:
+            pass
+        finally:
+            self._service.metrics.requests.labels(f"{route.method} {route.path}", status).inc()
+        return exchange.break_off()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """One more request is being answered, until it is or `break_off` is called."""
         with trio.CancelScope() as scope:
             if not self._answering:
                 self._idle = trio.Event()
             self._answering.add(scope)
             try:
-                answer = await self._answer_or_refuse(route, exchange)
-            except LeftError:
-                answer = exchange.break_off()
+                yield
             finally:
                 self._answering.discard(scope)
                 if not self._answering:
                     self._idle.set()
-        if scope.cancelled_caught:
-            answer = exchange.break_off()
-        self._service.metrics.requests.labels(f"{route.method} {route.path}", answer.status).inc()
-        return answer
 
     async def _answer_or_refuse(self, route: _Route, exchange: Exchange) -> web.StreamResponse:
         headers = exchange.request.headers
@@ -143,9 +156,7 @@ class App:
         except Exception as error:  # noqa: BLE001  # told to the caller and the log, without what it holds
             refused = refusal_of(error)
             if refused is None:
-                SERVICE_LOG.error(
-                    "%s %s: %s", route.method, route.path, place_of(error)
-                )  # its message may hold a secret
+                SERVICE_LOG.error("%s %s: %s", route.method, route.path, place_of(error))
                 refused = Refused("an error inside the service", status=500, code="internal")
             if exchange.begun:
                 return exchange.break_off()

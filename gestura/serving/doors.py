@@ -66,15 +66,19 @@ def _is_ours(host: str, settings: ServeSettings) -> bool:
     return True
 
 
-def cross_origin_headers(origin: str | None, settings: ServeSettings) -> dict[str, str]:
-    """What tells a browser that a page of that origin may read the answer; nothing for others."""
+def cross_origin_headers(headers: Mapping[str, str], settings: ServeSettings) -> dict[str, str]:
+    """What tells a browser that the page which asks may read the answer; nothing for pages that may not.
+
+    Such a page may send whatever headers it asks to: clients of OpenAI's API have some of their own.
+    """
+    origin = headers.get("Origin")
     if origin is None or origin not in settings.origins:
         return {}
     return {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": "GET, POST, DELETE",
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
-        "Access-Control-Expose-Headers": "Location, Retry-After",
+        "Access-Control-Allow-Headers": headers.get("Access-Control-Request-Headers", ""),
+        "Access-Control-Expose-Headers": "Location, Retry-After, X-Request-Id",
         "Access-Control-Max-Age": "600",
         "Vary": "Origin",
     }

@@ -14,10 +14,10 @@ import trio
 from trio.testing import MockClock
 
 from gestura import FunctionTool, Message, ProviderSettings, StreamingConfig, ToolCall, assistant, tool, user
-from gestura.cli.chat_loop import Chat
-from gestura.cli.chat_session import Session
-from gestura.cli.line_input import Interrupted
-from gestura.cli.showing import view_of_output
+from gestura.cli.chatting.line_input import Interrupted
+from gestura.cli.chatting.loop import Chat
+from gestura.cli.chatting.session import Session
+from gestura.cli.display.showing import view_of_output
 from gestura.testing import HttpError, ScriptedModel, Sending, reply, scripted_client
 
 CONFIG = StreamingConfig(

@@ -16,8 +16,8 @@ from gestura import (
     tool,
     user,
 )
-from gestura.cli.chat_commands import Action, Ask, Attach, Complain, Leave, Load, Save, Say, take
-from gestura.cli.chat_session import Session
+from gestura.cli.chatting.commands import Action, Ask, Attach, Complain, Leave, Load, Save, Say, take
+from gestura.cli.chatting.session import Session
 
 PNG = image(b"\x89PNG\r\n\x1a\n...")
 

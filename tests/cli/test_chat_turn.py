@@ -25,7 +25,7 @@ from gestura import (
     tool_result,
     user,
 )
-from gestura.cli.chat_turn import STOPPED, Turn
+from gestura.cli.chatting.turn import STOPPED, Turn
 
 QUESTION = user("Rain?")
 ASKED = Request(messages=(QUESTION,))

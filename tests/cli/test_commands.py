@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from variables import NOTHING
 
 from gestura.cli import main
-from gestura.cli.peers import Peer
-from gestura.cli.side_by_side import PEERS
-from gestura.cli.tables import actor_table
-from gestura.cli.tour import TOUR
+from gestura.cli.demonstration.peers import Peer
+from gestura.cli.demonstration.side_by_side import PEERS
+from gestura.cli.demonstration.tables import actor_table
+from gestura.cli.demonstration.tour import TOUR
 from gestura.errors import ConfigError
 
 
@@ -80,7 +80,7 @@ def test_what_a_program_may_read_comes_as_json(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["ask"], ["ask", " "], ["ask", "--loudly"], ["simulate", "--port", "70000"], ["x"]]
+    "arguments", [["ask"], ["ask", " "], ["ask", "--loudly"], ["simulate", "--port", "70000"], ["worker"], ["x"]]
 )
 def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
     """An unknown command or option, a missing prompt, an impossible port: nothing is done."""
@@ -171,7 +171,7 @@ def test_the_demo_shows_every_stop_and_what_the_actors_did(monkeypatch: pytest.M
     tour = [attrs.evolve(stop, peers=tuple(map(unpaced, stop.peers))) for stop in TOUR]
     monkeypatch.setattr("gestura.cli.demo.TOUR", tour)
     monkeypatch.setattr("gestura.cli.demo.BREATH", 0)
-    monkeypatch.setattr("gestura.cli.readers.BREATH", 0)
+    monkeypatch.setattr("gestura.cli.demonstration.readers.BREATH", 0)
     monkeypatch.setattr("gestura.cli.demo.open_local_model", no_local_model)
     result = run("demo")
 
@@ -194,7 +194,7 @@ def test_the_demo_shows_every_stop_and_what_the_actors_did(monkeypatch: pytest.M
 def test_the_demo_of_all_providers_gives_each_a_section_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same chunks come out of five wire formats; the table compares them."""
     peers = [attrs.evolve(unpaced(peer), scenario=attrs.evolve(unpaced(peer).scenario, faults=())) for peer in PEERS]
-    monkeypatch.setattr("gestura.cli.side_by_side.PEERS", peers)
+    monkeypatch.setattr("gestura.cli.demonstration.side_by_side.PEERS", peers)
     result = run("demo", "--all")
 
     assert (0, None) == (result.exit_code, result.exception)

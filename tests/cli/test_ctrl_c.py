@@ -34,7 +34,7 @@ SCENARIOS = [
     Scenario(model="silent", steps=(Text("One two"),), faults=(Stall(after_events=0),)),
     Scenario(model="slow", steps=(Text("word " * 1000),), sending=Sending(interval=0.01)),
     Scenario(model="busy", steps=(Text("One"),), faults=(HttpError(status=503, times=9),)),
-    Scenario(model="long", steps=(Text("word " * 100_000),), sending=Sending(characters_per_event=500)),
+    Scenario(model="long", steps=(Text("word " * 1_000_000),), sending=Sending(characters_per_event=500)),
 ]
 
 

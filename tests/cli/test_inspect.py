@@ -18,7 +18,7 @@ from trio.testing import MockClock
 import gestura
 from gestura.cli import main
 from gestura.cli.inspect import page_of
-from gestura.cli.timeline import timeline_of
+from gestura.cli.recordings.timeline import timeline_of
 from gestura.config import AfterOutput, RetryPolicy
 from gestura.recording import read_recording
 from gestura.transport.scripted import Break, ScriptedExchange, Wait

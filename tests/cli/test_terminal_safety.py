@@ -28,7 +28,7 @@ from gestura.chunks import (
     ToolCallEnd,
     ToolCallStart,
 )
-from gestura.cli.views import JsonLines, Transcript
+from gestura.cli.display.views import JsonLines, Transcript
 from gestura.simulator import HttpError, Scenario, StreamError, ToolCall, open_simulator
 
 TRICKS = {

@@ -33,9 +33,9 @@ from gestura import (
     assistant,
 )
 from gestura.chunk_json import from_json
+from gestura.cli.display.views import AnswerOnly, JsonLines, Transcript, View
+from gestura.cli.display.wording import describe
 from gestura.cli.terminal_text import visible
-from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
-from gestura.cli.wording import describe
 
 USAGE = TokenUsageUpdate(90_000, 128_000, 70, TokenUsageStatus.YELLOW, 0.0125)
 CALL = (ToolCallStart("a", "add"), ToolCallArgs("a", '{"x"'), ToolCallArgs("a", ": 1}"), ToolCallEnd("a"))

@@ -6,8 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from gestura.cli import waiting
-from gestura.cli.waiting import open_waiting_line
+from gestura.cli.display import waiting
+from gestura.cli.display.waiting import open_waiting_line
 
 ERASE = "\r\x1b[K"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gestura.cli.wires import WIRES, guess_wire
+from gestura.cli.recordings.wires import WIRES, guess_wire
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import get_character_cell_size
 
-from gestura.cli.word_wrap import WordWrap, wrapped
+from gestura.cli.display.word_wrap import WordWrap, wrapped
 
 PROSE = st.lists(st.sampled_from([*"ab .\t\n-世か。é", "e\u0301"]), max_size=60).map("".join)
 COLUMNS = st.integers(2, 20)

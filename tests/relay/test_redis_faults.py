@@ -18,7 +18,7 @@ from worlds import assert_the_same, heard, said, text_of
 from gestura.chunks import Done, Error, StreamChunk, Text
 from gestura.relay import LogUnreachable, Relay, Worker, open_relay
 from gestura.relay.entries import from_entry
-from gestura.relay.log import START, Log, Order
+from gestura.relay.log import START, Log, Order, Position
 from gestura.testing import ScriptedModel, Sending, reply, scripted_client
 
 WORDS = [f"{number} " for number in range(60)]
@@ -186,6 +186,26 @@ async def test_a_server_that_falls_silent_is_out_of_reach_and_found_again(redis_
         proxy.speak()
         with trio.fail_after(8):
             await log.beat("anna")
+
+
+async def test_a_server_that_became_a_replica_is_left_and_asked_again(durable_server: RedisServer) -> None:
+    """Its address may be another server's by then."""
+    async with (
+        open_cutting_proxy(durable_server.port) as proxy,
+        RedisStore(durable_server.url).open() as (_, queue),
+        RedisStore(proxy.url).open() as (log, _),
+    ):
+        await log.begin("s", publisher="anna", about=b"", keep_seconds=60)
+        before = proxy.connections
+        await queue._line.ask(("REPLICAOF", "127.0.0.1", "1"))
+        for write in (log.append("s", term=1, first=1, payloads=[b"a"]), log.beat("anna")):
+            with pytest.raises(LogUnreachable, match="replica"):
+                await write
+        await queue._line.ask(("REPLICAOF", "NO", "ONE"))
+        await log.append("s", term=1, first=1, payloads=[b"a"])
+
+        assert proxy.connections >= before + 2
+        assert Position(1, 1) == (await log.state("s")).last
 
 
 async def test_watchers_look_now_and_then_without_being_told(redis_server: RedisServer) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
 
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from services import ask, asked, begin, events_of, serving
+from services import ask, asked, begin, events_of, serving, text_of
 
-from gestura.chunks import Done
+from gestura.chunks import Done, StreamChunk, Text
 from gestura.errors import ConfigError
 from gestura.relay import open_relay
 from gestura.serve_settings import ServeSettings
@@ -63,6 +64,23 @@ async def test_a_stream_belongs_to_the_key_that_made_it() -> None:
             his = await ask(world.port, method, f"/v1/streams/{stream_id}{tail}", headers=bearer(BOB))
             none = await ask(world.port, method, "/v1/streams/bob.none" + tail, headers=bearer(BOB))
             assert (404, none.body) == (his.status, his.body)
+
+
+async def test_a_program_publishes_for_a_caller() -> None:
+    """A stream whose name begins with the caller's can be followed by that caller alone."""
+
+    async def report() -> AsyncIterator[StreamChunk]:
+        yield Text("All is well.")
+        yield Done()
+
+    async with serving(ServeSettings(port=0, keys=KEYS)) as world:
+        for name in ("alice.report", "alicereport", "report"):
+            async with world.relay.publish(name, report()):
+                pass
+
+        assert "All is well." == text_of(await events_of(world.port, "alice.report", **bearer(ALICE)))
+        for name, key in (("alice.report", BOB), ("alicereport", ALICE), ("report", ALICE)):
+            assert 404 == (await ask(world.port, "GET", f"/v1/streams/{name}", headers=bearer(key))).status
 
 
 async def test_requests_a_minute_are_limited_for_each_caller() -> None:
@@ -186,9 +204,11 @@ async def test_origins_that_were_told_may() -> None:
     origin = "https://chat.example.com"
     async with serving(ServeSettings(port=0, origins=(origin,), keys=KEYS)) as world:
         asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        asking |= {"Access-Control-Request-Headers": "authorization,content-type,x-stainless-lang"}
         first = await ask(world.port, "OPTIONS", "/v1/streams", headers=asking)
 
         assert (204, origin) == (first.status, first.headers["access-control-allow-origin"])
+        assert "authorization,content-type,x-stainless-lang" == first.headers["access-control-allow-headers"]
 
         reply = await ask(
             world.port, "POST", "/v1/streams", {"prompt": "Hi"}, headers={"Origin": origin, **bearer(ALICE)}

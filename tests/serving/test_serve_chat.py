@@ -93,6 +93,39 @@ async def test_tool_calls_and_reasoning() -> None:
         assert "get_weather" == world.simulator.requests[0].body["tools"][0]["function"]["name"]
 
 
+async def test_a_conversation_arrives_as_it_was_sent() -> None:
+    """Instructions, pictures, calls, results, a format, sampling: the provider is told what OpenAI would be."""
+    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+    sent: list[Any] = [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGOA=="}},
+            ],
+        },
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "clear"},
+    ]
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+    options: dict[str, Any] = {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "it", "schema": schema, "strict": True}},
+        "tools": [WEATHER],
+        "tool_choice": "auto",
+        "temperature": 0.5,
+        "max_completion_tokens": 99,
+        "seed": 7,
+        "stop": ["END"],
+        "reasoning_effort": "low",
+    }
+    async with serving() as world:
+        await told(world.port, lambda client: client.chat.completions.create(model="hello", messages=sent, **options))
+        body = world.simulator.requests[0].body
+
+    assert {"messages": sent, **options} == {name: body[name] for name in ("messages", *options)}
+
+
 async def test_models() -> None:
     """The list, and one of it; every name of the list can be asked."""
     async with serving() as world:

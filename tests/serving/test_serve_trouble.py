@@ -15,7 +15,9 @@ from services import LONG, SCENARIOS, EventReader, ask, asked, begin, config_for
 from gestura import StreamingConfig, open_client
 from gestura.chunks import Cancelled, Done, StreamChunk, Text, Thinking
 from gestura.errors import ConfigError
-from gestura.relay import Relay, open_relay
+from gestura.relay import LogUnreachable, Relay, StreamState, open_relay
+from gestura.relay.log import Order
+from gestura.relay.memory import MemoryLog
 from gestura.serve_settings import ServeSettings
 from gestura.serving import open_server
 from gestura.simulator import Scenario, Stall, open_simulator
@@ -169,20 +171,49 @@ async def test_health_and_readiness() -> None:
         assert (503, "ending", "1") == (reply.status, reply.json()["error"]["code"], reply.headers["retry-after"])
 
 
+class GoneLog(MemoryLog):
+    """A log that does not answer."""
+
+    async def state(self, stream_id: str) -> StreamState:
+        raise LogUnreachable(f"redis-secret of {stream_id}")
+
+    async def order(self, stream_id: str, order: Order) -> None:
+        raise LogUnreachable(f"redis-secret of {stream_id}")
+
+
+async def test_a_log_out_of_reach_is_told() -> None:
+    """With 503 and when to come back, and none of what the log has to say; the process is healthy, but not ready."""
+    async with (
+        open_relay(log=GoneLog(), reach_seconds=0.05) as relay,
+        open_server(relay, StreamingConfig(), ServeSettings(port=0)) as server,
+    ):
+        port = int(server.url.rpartition(":")[2])
+        assert 200 == (await ask(port, "GET", "/healthz")).status
+        for method, path in (("GET", "/readyz"), ("GET", "/v1/streams/anyone.x"), ("DELETE", "/v1/streams/anyone.x")):
+            reply = await ask(port, method, path)
+            assert (503, "log_unreachable") == (reply.status, reply.json()["error"]["code"])
+            assert "1" == reply.headers["retry-after"]
+            assert b"secret" not in reply.body
+
+
 async def test_metrics() -> None:
     """Requests by endpoint and status, streams, chunks and endings, in Prometheus's text format; no stream is named."""
     async with serving() as world:
         stream_id = await begin(world.port)
         events = await events_of(world.port, stream_id)
         await ask(world.port, "GET", "/v1/streams/anyone.none")
+        async with asked(world.port, "GET", f"/v1/streams/{await begin(world.port, model='long')}") as left:
+            await left.more()
+        await trio.sleep(0.2)
         reply = await ask(world.port, "GET", "/metrics")
         lines = reply.body.decode().splitlines()
 
         assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
-        assert "gestura_streams_begun_total 1.0" in lines
-        assert f"gestura_chunks_sent_total {len(events)}.0" in lines
+        assert "gestura_streams_begun_total 2.0" in lines
+        assert len(events) <= next(float(line.split()[1]) for line in lines if line.startswith("gestura_chunks_sent_t"))
+        assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="broken off"} 1.0' in lines
         assert 'gestura_endings_sent_total{kind="Done"} 1.0' in lines
-        assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 1.0' in lines
+        assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 2.0' in lines
         assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="404"} 1.0' in lines
         assert "gestura_following 0.0" in lines
         assert stream_id not in reply.body.decode()

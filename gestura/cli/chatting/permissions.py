@@ -14,7 +14,7 @@ import trio
 
 from gestura.agent_options import Denied
 from gestura.chunks import ToolConfirmationRequired
-from gestura.cli.line_input import LineInput
+from gestura.cli.chatting.line_input import LineInput
 from gestura.cli.terminal_text import visible_line
 
 __all__ = ["NOBODY", "Permissions", "Questions"]

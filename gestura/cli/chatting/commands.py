@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from gestura.chunks import Paused
-from gestura.cli.chat_session import Session
+from gestura.cli.chatting.session import Session
 from gestura.cli.whom import check_provider
 from gestura.conversation import Request
 from gestura.errors import ConfigError

@@ -1,4 +1,4 @@
-"""The loop of a chat: each line becomes an action (`chat_commands`), and here it is carried out.
+"""The loop of a chat: each line becomes an action (`commands`), and here it is carried out.
 
 One Ctrl-C pauses the answer, and the tools that run for it; a second one soon after leaves.
 """
@@ -20,18 +20,18 @@ from gestura._actors.groups import bare_errors
 from gestura._client import Client
 from gestura.cancellation import CancellationToken, TokenState
 from gestura.chunks import Done, Ending, Paused, ToolConfirmationRequired
-from gestura.cli import chat_files
-from gestura.cli.chat_commands import Action, Ask, Attach, Complain, Leave, Load, Save, Say, take
-from gestura.cli.chat_session import Session
-from gestura.cli.line_input import Interrupted, LineInput
-from gestura.cli.permissions import NOBODY, Permissions, Questions
-from gestura.cli.showing import show
-from gestura.cli.streams import columns_of, is_styled
+from gestura.cli.chatting import files
+from gestura.cli.chatting.commands import Action, Ask, Attach, Complain, Leave, Load, Save, Say, take
+from gestura.cli.chatting.line_input import Interrupted, LineInput
+from gestura.cli.chatting.permissions import NOBODY, Permissions, Questions
+from gestura.cli.chatting.session import Session
+from gestura.cli.display.showing import show
+from gestura.cli.display.streams import columns_of, is_styled
+from gestura.cli.display.views import Transcript, View
+from gestura.cli.display.waiting import open_waiting_line
+from gestura.cli.display.word_wrap import wrapped
+from gestura.cli.display.wording import describe
 from gestura.cli.terminal_text import visible
-from gestura.cli.views import Transcript, View
-from gestura.cli.waiting import open_waiting_line
-from gestura.cli.word_wrap import wrapped
-from gestura.cli.wording import describe
 from gestura.conversation import Request
 from gestura.errors import ConfigError
 from gestura.recorder import Recorder
@@ -142,21 +142,21 @@ class Chat:
                 case Load(name):
                     self._load(name)
                 case Attach(source):
-                    self.session.attached.append(chat_files.attachment(source))
+                    self.session.attached.append(files.attachment(source))
                     self._say(f"attached to the next question: {len(self.session.attached)}")
-        except (ConfigError, chat_files.FileProblem) as error:
+        except (ConfigError, files.FileProblem) as error:
             return self._complain(str(error))
         return DONE
 
     def _save(self, name: str) -> None:
-        path = chat_files.resolved(name)
-        chat_files.save(name, self.session.messages, overwrite=path in self._files)
+        path = files.resolved(name)
+        files.save(name, self.session.messages, overwrite=path in self._files)
         self._files.add(path)
         self._say(f"saved: {_count(self.session)}")
 
     def _load(self, name: str) -> None:
-        self.session.begin_with(chat_files.load(name))
-        self._files.add(chat_files.resolved(name))
+        self.session.begin_with(files.load(name))
+        self._files.add(files.resolved(name))
         self._say(f"loaded: {_count(self.session)}")
 
     async def _ask(self, prompt: Request | Paused) -> Ending:

@@ -7,8 +7,16 @@ from typing import Final
 import attrs
 
 from gestura.chunks import FinishReason, Text, Thinking
-from gestura.cli.peers import Peer
-from gestura.cli.readers import ANOTHER, WORDS, Reader, cancel_in_silence, look_away, pause_and_resume, read
+from gestura.cli.demonstration.peers import Peer
+from gestura.cli.demonstration.readers import (
+    ANOTHER,
+    WORDS,
+    Reader,
+    cancel_in_silence,
+    look_away,
+    pause_and_resume,
+    read,
+)
 from gestura.conversation import Request
 from gestura.messages import user
 from gestura.request_options import Tool

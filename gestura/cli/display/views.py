@@ -37,10 +37,10 @@ from gestura.chunks import (
     ToolCallResult,
     ToolCallStart,
 )
-from gestura.cli.markdown import MarkdownFlow
+from gestura.cli.display.markdown import MarkdownFlow
+from gestura.cli.display.word_wrap import WordWrap, wrapped
+from gestura.cli.display.wording import describe, describe_result, describe_retry
 from gestura.cli.terminal_text import visible, visible_line
-from gestura.cli.word_wrap import WordWrap, wrapped
-from gestura.cli.wording import describe, describe_result, describe_retry
 from gestura.usage import TokenUsageStatus
 
 __all__ = ["AnswerOnly", "JsonLines", "Transcript", "View"]

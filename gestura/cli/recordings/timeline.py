@@ -15,7 +15,7 @@ import attrs
 
 from gestura._actors.topology import stage_actors
 from gestura.chunks import Text, Thinking, ToolCallArgs
-from gestura.cli.wires import guess_wire
+from gestura.cli.recordings.wires import guess_wire
 from gestura.config import AfterOutput, ProviderSettings
 from gestura.errors import ProtocolError
 from gestura.limits import Limits

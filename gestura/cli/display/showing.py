@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from gestura._stream import ChunkStream
 from gestura.chunks import AgentLoopIteration, Ending, RetryAttempt, Status, StepDone, ToolConfirmationRequired
-from gestura.cli.streams import columns_of, is_styled, rows_of, write_out
-from gestura.cli.views import AnswerOnly, JsonLines, Transcript, View
-from gestura.cli.waiting import WaitingLine
-from gestura.cli.wording import describe_retry
+from gestura.cli.display.streams import columns_of, is_styled, rows_of, write_out
+from gestura.cli.display.views import AnswerOnly, JsonLines, Transcript, View
+from gestura.cli.display.waiting import WaitingLine
+from gestura.cli.display.wording import describe_retry
 from gestura.errors import InternalError
 
 __all__ = ["show", "view_of_output"]

@@ -11,8 +11,8 @@ import trio
 from gestura._client import Client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, Paused
-from gestura.cli.show import Show
-from gestura.cli.wording import describe
+from gestura.cli.demonstration.show import Show
+from gestura.cli.display.wording import describe
 from gestura.conversation import Request
 from gestura.simulator import SeenRequest
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from gestura.chunks import Ending, Paused
-from gestura.cli.chat_turn import Turn
+from gestura.cli.chatting.turn import Turn
 from gestura.config import StreamingConfig
 from gestura.conversation import Request
 from gestura.messages import Message, user

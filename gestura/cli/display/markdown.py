@@ -35,11 +35,14 @@ __all__ = ["MarkdownFlow"]
 LONGEST_BLOCK: Final = 30
 """Lines of source after which code, or a list, goes on in another block."""
 
+LONGEST_SOURCE: Final = 2_000
+"""Characters after which any block is cut, and goes on in a line of its own."""
+
 WHOLE_LINE: Final = 6
 """Characters at the beginning of a line in which it shows what it is: each of them is laid out."""
 
-_WORDS: Final = re.compile(r"[^\n\t*_`~\[\]()|#<>\\]+")
-"""Text that changes nothing of how what stands before it looks."""
+_WORDS: Final = re.compile(r"[^\n\t*_`~\[\]()#<>\\]+")
+"""Text that changes nothing of how what stands before it looks; the row of a table is laid out with its end."""
 
 _FENCE: Final = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+#.-]*)")
 _ITEM: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)]) ")
@@ -181,6 +184,31 @@ def _plain(line: str) -> str:
 
 def _first_block(source: str) -> tuple[str, int, str] | None:
     """The first block of `source` if it is complete, how many blank lines to show behind it, and the rest."""
+    head = source[: 2 * LONGEST_SOURCE]
+    found = _whole_block(head)
+    if len(head if found is None else found[0]) > LONGEST_SOURCE:
+        found = _cut(head)
+    return found and (found[0], found[1], found[2] + source[len(head) :])
+
+
+def _cut(source: str) -> tuple[str, int, str]:
+    """A part of a block that is too long: up to the end of a line, or of a word. Code goes on as code, and a table
+    below its head once more.
+    """
+    code = re.match(r"(`{3,}|~{3,})[^\n]*\n", source)
+    table = re.match(r"[^\n]*\|[^\n]*\n[ :|-]*-[ :|-]*\n", source)
+    begins = code or table
+    least = begins.end() if begins else 0
+    ends = [source.rfind(mark, least, LONGEST_SOURCE) + 1 for mark in "\n "]
+    place = next((end for end in ends if end > least), LONGEST_SOURCE)
+    before, after = source[:place].rstrip(), source[place:]
+    if code:
+        return f"{before}\n{code[1]}", 0, code[0] + after
+    return before, 0, (table[0] if table else "") + after
+
+
+def _whole_block(source: str) -> tuple[str, int, str] | None:
+    """The same, by the marks of Markdown alone."""
     fence: str | None = None
     place, count = 0, 0
     for line in source.splitlines(keepends=True):

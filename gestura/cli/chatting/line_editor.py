@@ -15,7 +15,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from gestura.cli.line_input import Interrupted
+from gestura.cli.chatting.line_input import Interrupted
 
 __all__ = ["TerminalLines"]
 

@@ -13,9 +13,9 @@ from gestura._actors.statistics import StreamStatistics
 from gestura._stream import ChunkStream
 from gestura.chunks import Ending
 from gestura.chunks import Text as TextChunk
-from gestura.cli.streams import columns_of, is_styled, write_out
-from gestura.cli.views import Transcript
-from gestura.cli.word_wrap import wrapped
+from gestura.cli.display.streams import columns_of, is_styled, write_out
+from gestura.cli.display.views import Transcript
+from gestura.cli.display.word_wrap import wrapped
 
 __all__ = ["Show"]
 

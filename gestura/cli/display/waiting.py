@@ -14,9 +14,9 @@ import attrs
 import trio
 
 from gestura._actors.groups import bare_errors
-from gestura.cli.streams import columns_of, is_styled
+from gestura.cli.display.streams import columns_of, is_styled
+from gestura.cli.display.word_wrap import wrapped
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.word_wrap import wrapped
 
 __all__ = ["WaitingLine", "open_waiting_line"]
 

@@ -19,12 +19,12 @@ from gestura._actors.groups import bare_errors
 from gestura._client import Client, open_client
 from gestura.chunks import Done, Ending, FinishReason, Status, Thinking
 from gestura.chunks import Text as TextChunk
-from gestura.cli.peers import Peer, settings_of
-from gestura.cli.show import Show
-from gestura.cli.tables import new_table
-from gestura.cli.tour import WEATHER
-from gestura.cli.views import Transcript
-from gestura.cli.wording import describe, in_dollars
+from gestura.cli.demonstration.peers import Peer, settings_of
+from gestura.cli.demonstration.show import Show
+from gestura.cli.demonstration.tables import new_table
+from gestura.cli.demonstration.tour import WEATHER
+from gestura.cli.display.views import Transcript
+from gestura.cli.display.wording import describe, in_dollars
 from gestura.config import StreamingConfig
 from gestura.conversation import Request
 from gestura.messages import user
