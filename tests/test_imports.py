@@ -82,6 +82,7 @@ ONLY_IN = {
     "aiohttp": {"transport._aiohttp_protocol", "transport._aiohttp_session", "serving", "simulator"},
     "trio_asyncio": {"transport._loop"},
     "click": {"cli"},
+    "markdown_it": {"cli"},
     "prompt_toolkit": {"cli"},
     "rich": {"cli"},
     "coredis": {"relay"},
