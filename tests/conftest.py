@@ -39,6 +39,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # What a developer has configured for gestura is nothing to its tests.
 os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).parent / "no-such-directory")
 os.environ.pop("GESTURA_CONFIG", None)
+os.environ.pop("GESTURA_REDIS_URL", None)
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 NO_RECORDINGS = "the recordings of real provider traffic are not at hand (../shared/recordings)"

@@ -134,7 +134,7 @@ class Following:
             if is_in_the_queue(state):
                 if trio.current_time() - began >= self._settings.begin_seconds:
                     raise _NotBegunError(f"no worker has taken the stream up for {self._settings.begin_seconds:g} s")
-            elif state.last == self._position and pulse.look(state, trio.current_time()):
+            elif pulse.look(state, trio.current_time()):
                 silence = f"it has not been heard of for {self._settings.dead_after:g} s"
                 await end_for_dead(self._log, self._patience, self._stream_id, state, silence)
 

@@ -80,7 +80,7 @@ def test_what_a_program_may_read_comes_as_json(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["ask"], ["ask", " "], ["ask", "--loudly"], ["simulate", "--port", "70000"], ["x"]]
+    "arguments", [["ask"], ["ask", " "], ["ask", "--loudly"], ["simulate", "--port", "70000"], ["worker"], ["x"]]
 )
 def test_a_wrong_command_line_exits_with_2(arguments: list[str]) -> None:
     """An unknown command or option, a missing prompt, an impossible port: nothing is done."""

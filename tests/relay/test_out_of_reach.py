@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import trio
@@ -195,6 +196,36 @@ def test_a_slow_log_slows_the_chunks_down() -> None:
     in_memory(test)
 
 
+def test_no_more_than_a_queue_of_chunks_is_held() -> None:
+    """At any time, those included that are on their way to a log that takes its time."""
+
+    async def test(world: World) -> None:
+        given, most = 0, 0
+
+        async def chunks() -> AsyncIterator[StreamChunk]:
+            nonlocal given
+            for _ in range(1000):
+                given += 1
+                yield gestura.RetryAttempt(1, 2, 3, "one entry for each")
+                await trio.sleep(0.001)
+            yield Done()
+
+        class SlowLog(FaultyLog):
+            async def append(self, *args: Any, **options: Any) -> None:
+                nonlocal most
+                await trio.sleep(1)
+                most = max(most, given - (options["first"] - 1))
+                await self.log.append(*args, **options)
+
+        log: Any = SlowLog(world.log)
+        async with world.relay(log=log, answer_seconds=100.0) as relay, relay.publish("s", chunks()):
+            pass
+
+        assert CHUNKS_TO_THE_LOG <= most <= CHUNKS_TO_THE_LOG + 1  # and the one that waits for room
+
+    in_memory(test)
+
+
 def test_the_reader_of_a_published_stream_is_told_too() -> None:
     """`client.stream` ends for its own reader as it ends for the others."""
 
@@ -232,5 +263,24 @@ def test_leaving_does_not_wait_for_a_log_that_is_away(anywhere: Anywhere) -> Non
             log.out = False
             with trio.fail_after(5):
                 assert isinstance((await heard(relay, "s"))[-1], Cancelled)
+
+    anywhere(test)
+
+
+@pytest.mark.parametrize("fault", ["out", "deaf"])
+def test_an_ending_that_is_on_its_way_stands(anywhere: Anywhere, fault: str) -> None:
+    """The log may have it already, so nobody may be told another one; it has it for sure when it is back."""
+
+    async def test(world: World) -> None:
+        log = world.faulty()
+        async with world.relay(log=log, reach_seconds=0.2) as relay:
+            async with relay.begin("s") as publication:
+                publication.offer(Text("Hi"))
+                await trio.sleep(0.05)
+                setattr(log, fault, True)
+                assert Done() == await publication.end(Done())
+            setattr(log, fault, False)
+            with trio.fail_after(5):
+                assert [Text("Hi"), Done()] == await heard(relay, "s")
 
     anywhere(test)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -494,10 +496,51 @@ def test_streams_expire(anywhere: Anywhere) -> None:
     async def test(world: World) -> None:
         async with world.relay(keep_seconds=0.4) as relay:
             async with relay.publish("s", said("a", "b", Done(), seconds=0.6)):
-                pass
-            assert_the_same([Text("ab"), Done()], await heard(relay, "s"))
+                assert_the_same([Text("ab"), Done()], await heard(relay, "s"))
             await trio.sleep(1.5)
             with pytest.raises(UnknownStream):
                 await heard(relay, "s")
+
+    anywhere(test)
+
+
+class _Slow:
+    """A log of which one call takes its time: before it is obeyed, or before its answer is heard."""
+
+    def __init__(self, log: Any, *, orders: float = 0.0, begin: float = 0.0) -> None:
+        self._log = log
+        self._orders = orders
+        self._begin = begin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def begin(self, *args: Any, **options: Any) -> Any:
+        state = await self._log.begin(*args, **options)
+        await trio.sleep(self._begin)
+        return state
+
+    @asynccontextmanager
+    async def orders(self, publisher: str) -> AsyncIterator[Any]:
+        await trio.sleep(self._orders)
+        async with self._log.orders(publisher) as orders:
+            yield orders
+
+
+@pytest.mark.parametrize("slow", [{"begin": 0.3}, {"orders": 0.3}])
+def test_an_order_that_comes_while_the_publisher_begins_is_obeyed(anywhere: Anywhere, slow: dict[str, float]) -> None:
+    """Before it knows that its stream has begun; before it listens to orders."""
+
+    async def test(world: World) -> None:
+        async def tell() -> None:
+            await trio.sleep(0.1)
+            await there.cancel("s")
+
+        log: Any = _Slow(world.log, **slow)
+        async with world.relay() as there, world.relay(log=log) as here, trio.open_nursery() as nursery:
+            nursery.start_soon(tell)
+            async with here.publish("s", endless()) as publication:
+                with trio.fail_after(1):
+                    assert isinstance(await publication.wait_ended(), Cancelled)
 
     anywhere(test)
