@@ -58,6 +58,7 @@ docs: $(VENV)/.docs
 	$(VENV)/docs/bin/zensical build --clean --strict --config-file build/site/zensical.toml > build/site/log 2>&1 || \
 		{ cat build/site/log; exit 1; }
 	! grep "^griffe: " build/site/log # what it finds in docstrings is not among Zensical's own warnings
+	! grep -rlE '<(script|link|img)[^>]* (src|href)="https?:' build/site/html # nothing is loaded from elsewhere
 
 docs-serve: docs
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site/html

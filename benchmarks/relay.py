@@ -1,8 +1,8 @@
 """`python -m benchmarks.relay`: what publishing a stream costs beside reading it, and how that grows.
 
 Paced streams are read directly; then they are read and published into a Redis of the benchmark's own, and followed in
-another process. The figures are the differences, and what Redis itself did. It takes less than a minute. Where there is
-no `redis-server`, streams are kept in memory, in one process, and the table says so.
+another process. The figures are the differences, and what Redis itself did. It takes about a minute. Where there is no
+`redis-server`, streams are kept in memory, in one process, and the table says so.
 """
 
 from __future__ import annotations
@@ -283,12 +283,12 @@ def main() -> None:
             rows.append(measure(job, redis, direct[streams]))
     text = (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['python']}; load {machine['load']} when it began. "
-        f"{EVENTS} chunks in each stream, {RATE:g} a second.\n\n{table(rows, memory=redis is None)}\n\n"
-        f"{on_paper(rows[-1])}"
+        f"{EVENTS} chunks in each stream, {RATE:g} a second.\n\n{table(rows, memory=redis is None)}"
     )
-    sys.stdout.write(text + "\n")
     if not options.quick:
+        text += f"\n\n{on_paper(rows[-1])}"
         PAGE.write_text(replace_between_marks(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+    sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ MODULES: Final = {
     "testing": ("gestura.testing", "gestura.testing.simulation"),
     "local": ("gestura.local",),
     "relay": ("gestura.relay", "gestura.publishing"),
+    "serving": ("gestura.serving",),
     "recording": ("gestura.recording", "gestura.transport.recording"),
     "observing": ("gestura.observing", "gestura.opentelemetry"),
     "simulator": ("gestura.simulator",),

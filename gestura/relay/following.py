@@ -117,6 +117,7 @@ class Following:
         """Wait for entries, and for as long as the publisher lives."""
         pulse = Pulse(self._settings.dead_after + self._grace, self._settings.look_seconds)
         began = trio.current_time()
+        has_ended = False
         while True:
             self._page.extend(
                 await self._patience.with_(
@@ -131,6 +132,9 @@ class Following:
             state = await self._patience.with_(lambda: self._log.state(self._stream_id))
             if state.last.number < self._position.number:
                 raise UnknownStream(f"it ends with {state.last}, and was read to {self._position}")
+            if has_ended:
+                raise UnknownStream(f"it has ended with {state.last}, and nothing behind {self._position} is there")
+            has_ended = state.ended
             if is_in_the_queue(state):
                 if trio.current_time() - began >= self._settings.begin_seconds:
                     raise _NotBegunError(f"no worker has taken the stream up for {self._settings.begin_seconds:g} s")

@@ -116,7 +116,7 @@ class Script:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self.sha: str = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 @attrs.define(eq=False)

@@ -149,7 +149,7 @@ class Relay:
         position = Position.parse(after) if isinstance(after, str) else after or START
         async with self._log.watch(stream_id) as watch:
             state = await self.state(stream_id)
-            if position.number > state.last.number:
+            if position > state.last or position.number > state.last.number:
                 raise RelayError(f"{stream_id!r} has no entry {position}; the last one is {state.last}")
             yield Following(
                 stream_id,

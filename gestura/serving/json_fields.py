@@ -7,7 +7,7 @@ What nobody asks for, by `take`, is refused at the end, by `close`: a caller who
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar, overload
 
 from gestura.serving.refused import Refused
@@ -16,7 +16,7 @@ __all__ = ["Fields", "spot", "wrong"]
 
 T = TypeVar("T")
 
-KINDS: Final = {
+KINDS: Final[Mapping[type, str]] = {
     str: "a string",
     bool: "true or false",
     int: "a whole number",

@@ -20,15 +20,19 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self.requests = Counter(
+        self.requests: Counter = Counter(
             "gestura_requests", "Requests that were answered.", ["endpoint", "status"], registry=self._registry
         )
-        self.begun = Counter("gestura_streams_begun", "Streams that were begun here.", registry=self._registry)
-        self.chunks = Counter("gestura_chunks_sent", "Chunks that were sent to followers.", registry=self._registry)
+        self.begun: Counter = Counter("gestura_streams_begun", "Streams that were begun here.", registry=self._registry)
+        self.chunks: Counter = Counter(
+            "gestura_chunks_sent", "Chunks that were sent to followers.", registry=self._registry
+        )
         self._endings = Counter(
             "gestura_endings_sent", "Endings that were sent to followers.", ["kind"], registry=self._registry
         )
-        self.following = Gauge("gestura_following", "Connections that follow a stream now.", registry=self._registry)
+        self.following: Gauge = Gauge(
+            "gestura_following", "Connections that follow a stream now.", registry=self._registry
+        )
 
     def count_ending(self, ending: Ending) -> None:
         """A follower was told how its stream ended."""

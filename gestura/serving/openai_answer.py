@@ -129,7 +129,7 @@ class CompletionEvents:
         self._calls: dict[str, int] = {}
         self._refused = False
         self._begun = False
-        self.failed = False
+        self.failed: bool = False
         """An error was told: nothing more is said."""
 
     def feed(self, chunk: StreamChunk) -> list[dict[str, Any]]:

@@ -51,8 +51,8 @@ class Service:
         self.relay = relay
         self.config = config
         self.settings = settings
-        self.callers = Callers(settings.keys)
-        self.metrics = Metrics()
+        self.callers: Callers = Callers(settings.keys)
+        self.metrics: Metrics = Metrics()
         self.is_ending = False
         """No new streams are begun."""
         self._rates = Rates(settings.requests_per_minute)

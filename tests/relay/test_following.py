@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import Anywhere, World, assert_the_same, endless, heard, heard_some, in_memory, published, said, text_of
+from worlds import (
+    Anywhere,
+    FaultyLog,
+    World,
+    assert_the_same,
+    endless,
+    heard,
+    heard_some,
+    in_memory,
+    published,
+    said,
+    text_of,
+)
 
 from gestura.chunks import Done, Error, StreamChunk, Text
 from gestura.errors import ConfigError
 from gestura.relay import Position, RelayError, open_relay
+from gestura.relay.log import START
 
 WORDS: list[StreamChunk] = [*(Text(f"{count} ") for count in range(20)), Done()]
 
@@ -48,7 +62,9 @@ def test_an_ending_that_was_read_is_not_given_again(anywhere: Anywhere) -> None:
     anywhere(test)
 
 
-@pytest.mark.parametrize(("after", "error"), [("1-3", RelayError), ("7", ValueError), ("-", ValueError)])
+@pytest.mark.parametrize(
+    ("after", "error"), [("1-3", RelayError), ("2-1", RelayError), ("7", ValueError), ("-", ValueError)]
+)
 def test_a_position_that_is_none_is_refused(anywhere: Anywhere, after: str, error: type[Exception]) -> None:
     """Neither one behind the end, nor another text."""
 
@@ -137,6 +153,28 @@ def test_a_stream_that_the_log_loses_ends_with_an_error() -> None:
         assert rest == [chunks.ending]
 
     in_memory(test, World())
+
+
+def test_a_log_that_has_lost_its_last_entries_is_not_waited_for() -> None:
+    """It says that the stream has ended, and does not have the ending."""
+
+    async def test(world: World) -> None:
+        class Forgetful(FaultyLog):
+            async def read(self, *args: Any, **options: Any) -> Any:
+                return (await self.log.read(*args, **options))[:1] if args[1] == START else []
+
+        log: Any = Forgetful(world.log)
+        async with world.relay(log=log) as relay:
+            async with relay.publish("s", said("a", "b", Done(), seconds=0.05)):
+                pass
+            with trio.fail_after(10):
+                first, last = await heard(relay, "s")
+
+        assert Text("a") == first
+        assert isinstance(last, Error)
+        assert "stream_lost" == last.code
+
+    in_memory(test)
 
 
 def test_entries_of_a_later_version_are_not_passed_over(anywhere: Anywhere) -> None:

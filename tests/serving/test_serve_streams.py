@@ -162,14 +162,15 @@ async def test_a_slow_reader_holds_up_nobody() -> None:
 
 async def test_who_reads_nothing_for_too_long_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is broken off, not ended; behind the last event that was read, the reader goes on."""
-    monkeypatch.setattr("gestura.serving.exchange.WRITE_SECONDS", 0.3)
     async with serving() as world, world.relay.publish("much", much(400, 50_000)):
-        async with asked(world.port, "GET", "/v1/streams/much") as reply:
-            reader = EventReader(reply)
-            events = [await reader.next()]
-            await trio.sleep(1.5)
-            with pytest.raises((EOFError, OSError)):
-                await reader.all()
+        with monkeypatch.context() as impatient:
+            impatient.setattr("gestura.serving.exchange.WRITE_SECONDS", 0.3)
+            async with asked(world.port, "GET", "/v1/streams/much") as reply:
+                reader = EventReader(reply)
+                events = [await reader.next()]
+                await trio.sleep(1.5)
+                with pytest.raises((EOFError, OSError)):
+                    await reader.all()
         rest = await events_of(world.port, "much", events[-1].id)
 
         assert 400 * 50_000 == len(text_of([*events, *rest]))
