@@ -46,6 +46,7 @@ class RedisStore:
     url: str
     prefix: str = attrs.field(factory=lambda: uuid4().hex)
     poll_seconds: float = 30.0
+    answer_seconds: float = 2.0
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[tuple[Log, WorkQueue]]:

@@ -177,8 +177,10 @@ async def test_orders_and_news_come_over_the_next_connection(redis_server: Redis
 
 
 async def test_a_server_that_falls_silent_is_out_of_reach_and_found_again(redis_server: RedisServer) -> None:
-    store = RedisStore(redis_server.url)
-    async with open_cutting_proxy(redis_server.port) as proxy, RedisStore(proxy.url, store.prefix).open() as (log, _):
+    async with (
+        open_cutting_proxy(redis_server.port) as proxy,
+        RedisStore(proxy.url, answer_seconds=0.5).open() as (log, _),
+    ):
         await log.beat("anna")
         proxy.fall_silent()
         with trio.fail_after(8), pytest.raises(LogUnreachable):

@@ -18,8 +18,8 @@ from gestura.relay.entries import About, to_entry
 from gestura.relay.log import START
 from gestura.testing import ScriptedModel, Sending, reply, scripted_client
 
+SLOW = reply("One two three four.", sending=Sending(interval=0.1))
 SLOWLY = Sending(interval=0.2)  # from word to word
-SLOW = reply("One two three four.", sending=SLOWLY)
 
 
 @asynccontextmanager
