@@ -1,7 +1,7 @@
 """gestura: one typed stream of chunks from any language-model provider, on supervised Trio actors.
 
-The layers, each importing only what stands to its right: `cli`, `serving`, `simulator` → `relay` → `_client` →
-`_actors` → `providers` → `stages`, `transport` → `chunks`, `conversation`, `config`, `pricing` → `usage`,
+The layers, each importing only what stands to its right: `cli`, `serving`, `simulator` → `relay` → `_open_client` →
+`_client` → `_actors` → `providers` → `stages`, `transport` → `chunks`, `conversation`, `config`, `pricing` → `usage`,
 `environment`, `errors`, `limits`, `delivery`.
 
 What only some programs need (agents, values, JSON, the configuration file) is imported when it is first asked for, and
@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from gestura._actors.statistics import ActorStatistics, StreamStatistics
-from gestura._client import Client, open_client
+from gestura._client import Client
+from gestura._open_client import open_client
 from gestura._stream import ChunkStream
 from gestura.agent_options import Compact, Confirm, Denied, RunLimits
 from gestura.answer import Answer, ParsedAnswer

@@ -1,16 +1,13 @@
-"""`Client` and `open_client`: what an application opens once, and asks as often as it likes."""
+"""`Client`: what an application opens once, with `open_client`, and asks as often as it likes."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections import ChainMap
-from collections.abc import AsyncIterator, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import trio
 
@@ -28,12 +25,11 @@ from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, ParsedAnswer
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Paused, StreamChunk
-from gestura.config import StreamingConfig, TransportName
+from gestura.config import StreamingConfig
 from gestura.conversation import Prompt, Request, ResponseShape, continuation
 from gestura.errors import ConfigError
 from gestura.observing import Observer
-from gestura.pricing import load_price_list
-from gestura.providers import BUILTIN_PROVIDERS, ProviderFactory
+from gestura.providers import ProviderFactory
 from gestura.publishing import Publisher
 from gestura.request_options import ResponseFormat
 from gestura.transport import Transport
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
     from gestura.recorder import Recorder
     from gestura.tools import ToolSource
 
-__all__ = ["Client", "open_client"]
+__all__ = ["Client"]
 
 T = TypeVar("T")
 
@@ -395,49 +391,3 @@ class Client:
                         await send.send(chunk)
                     except trio.BrokenResourceError:
                         return
-
-
-@asynccontextmanager
-async def open_client(
-    config: StreamingConfig | None = None,
-    *,
-    transport: Transport | None = None,
-    providers: Mapping[str, ProviderFactory] = MappingProxyType({}),
-    observer: Observer | None = None,
-) -> AsyncIterator[Client]:
-    """Open a client, with its connections and its loop, for the length of the block.
-
-    Args:
-        config: providers, keys, deadlines; from the configuration file and the environment unless given.
-        transport: what opens HTTP requests, for tests and special networks; the default is the one that the
-            configuration names.
-        providers: wire formats of your own by `kind`, beside the built-in ones.
-        observer: who watches the streams; `gestura.opentelemetry.OpenTelemetry()` is one.
-
-    Raises:
-        ConfigError: the configuration is wrong.
-        RuntimeError: this is no Trio, but asyncio, say.
-    """
-    if not trio.lowlevel.in_trio_task():
-        raise RuntimeError("gestura runs on Trio: open a client inside trio.run")
-    if config is None:
-        from gestura.config_file import load_config  # here, for most who import gestura have a configuration already
-
-        config = load_config()
-    known = ChainMap({**providers}, cast("MutableMapping[str, ProviderFactory]", BUILTIN_PROVIDERS))  # none is changed
-    for settings in config.providers.values():
-        known.get(settings.kind)  # imported here, where it holds up no stream
-    async with nullcontext(transport) if transport is not None else _open_transport(config.transport) as opened:
-        with closing(Client(config, opened, known, observer)) as client:
-            yield client
-
-
-def _open_transport(name: TransportName | None) -> AbstractAsyncContextManager[Transport]:
-    load_price_list()  # like aiohttp below, slow to import: here it holds up no stream
-    if name == "thread" or (name is None and sys.version_info >= (3, 14)):
-        from gestura.transport._aiohttp_thread import open_thread_transport
-
-        return open_thread_transport()
-    from gestura.transport._aiohttp import open_aiohttp_transport
-
-    return open_aiohttp_transport()

@@ -46,6 +46,7 @@ LAYERS = (
     ("transport._aiohttp",),
     ("_agent",),
     ("_client",),
+    ("_open_client",),
     ("relay",),
     ("gestura",),  # the public names, in `__init__`
     ("local", "serving", "simulator"),
@@ -68,6 +69,7 @@ ONLY_IN = {
         "_agent",
         "_stream",
         "_client",
+        "_open_client",
         "cli",
         "relay",
     }

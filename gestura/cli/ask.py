@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from gestura._client import open_client
+from gestura._open_client import open_client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Cancelled, Done, Ending
 from gestura.cli.display.showing import show, view_of_output

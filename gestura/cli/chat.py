@@ -12,7 +12,7 @@ import click
 import trio
 
 from gestura._actors.recorded import open_recorder
-from gestura._client import open_client
+from gestura._open_client import open_client
 from gestura.cli.chatting.line_input import LineInput, PipedLines
 from gestura.cli.chatting.loop import Chat
 from gestura.cli.chatting.session import Session

@@ -8,7 +8,8 @@ from typing import Final
 import attrs
 import trio
 
-from gestura._client import Client, open_client
+from gestura._client import Client
+from gestura._open_client import open_client
 from gestura.chunks import Error
 from gestura.config import StreamingConfig
 from gestura.conversation import Request

@@ -6,7 +6,7 @@ import click
 import trio
 
 from gestura import simulator
-from gestura._client import open_client
+from gestura._open_client import open_client
 from gestura.cli.demonstration.peers import settings_of
 from gestura.cli.demonstration.readers import Visit
 from gestura.cli.demonstration.show import Show

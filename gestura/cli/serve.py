@@ -13,7 +13,7 @@ import attrs
 import click
 import trio
 
-from gestura._client import open_client
+from gestura._open_client import open_client
 from gestura.cli.help import examples
 from gestura.cli.options import config_option, provider_option
 from gestura.cli.terminal_text import visible_line

@@ -11,7 +11,7 @@ import click
 import trio
 
 from gestura._actors.groups import bare_errors
-from gestura._client import open_client
+from gestura._open_client import open_client
 from gestura.cli.help import examples
 from gestura.cli.options import config_option, provider_option
 from gestura.cli.whom import open_configuration

@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
-from gestura._client import Client, open_client
+from gestura._client import Client
+from gestura._open_client import open_client
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.providers import ProviderFactory
 from gestura.testing.faults import Strike

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from gestura import simulator
 from gestura._actors.groups import bare_errors
-from gestura._client import Client, open_client
+from gestura._client import Client
+from gestura._open_client import open_client
 from gestura.chunks import Done, Ending, FinishReason, Status, Thinking
 from gestura.chunks import Text as TextChunk
 from gestura.cli.demonstration.peers import Peer, settings_of

@@ -16,7 +16,7 @@ import trio
 from trio.testing import MockClock
 
 from gestura._actors.groups import bare_errors
-from gestura._client import open_client
+from gestura._open_client import open_client
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, StreamChunk
 from gestura.cli.interrupts import run_until_interrupted

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from gestura._client import open_client
+from gestura._open_client import open_client
 from gestura.config import StreamingConfig
 from gestura.testing.simulation.laws import LAWS, Exchange, Stream
 from gestura.testing.simulation.users import Users, Watched
