@@ -134,8 +134,9 @@ class MinuteBudget:
 
 
 class Guard:
-    """All of it, for one provider of one client. Each of its models has a circuit of its own: one that is overloaded, or
-    broken, keeps nobody from the others.
+    """All of it, for one provider of one client.
+
+    Each of its models has a circuit of its own: one that is overloaded, or broken, keeps nobody from the others.
 
     Args:
         settings: the provider's; `None` where it isn't configured, and never asked.
