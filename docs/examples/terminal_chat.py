@@ -3,7 +3,7 @@
     python terminal_chat.py
 
 Each line that you type is a question, and the answer appears while it is written. Ctrl-C ends the answer, of which the
-part that was shown stays in the conversation; Ctrl-C at the prompt, or Ctrl-D, ends the chat, and an empty line nothing.
+part that was shown stays in the conversation; Ctrl-C at the prompt, or Ctrl-D, ends the chat; an empty line does not.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ PAGES = ("docs/testing.md", "docs/guides/your-provider.md")
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_tests_of_the_page_pass(page: str, tmp_path: Path) -> None:
-    """Each piece is a file, a test module if it has no name, in a project with the page's pytest.ini and gestura's plugin."""
+    """Each piece is a file, a test module if it has no name, in a project with the page's settings of pytest."""
     pieces = [block for block in blocks(ROOT / page, "python") if "def test_" in block.code or block.file]
     (settings,) = blocks(ROOT / page, "ini")
     (tmp_path / "pytest.ini").write_text(f"{settings.code}filterwarnings = error\n")
