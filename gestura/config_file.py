@@ -26,23 +26,21 @@ A key may stand in the file as `api_key`; better is `api_key_env`, the variable 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
-from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, NoReturn, TypeVar, get_type_hints
 
 import attrs
 import cattrs
-from cattrs import AttributeValidationNote, IterableValidationNote
 
 from gestura.chat_dialect import ChatDialect
 from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts, limits_told_by
+from gestura.config_problems import first_problem
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
-from gestura.nearest_names import did_you_mean, nearest_name
+from gestura.nearest_names import nearest_name
 from gestura.providers.endpoints import check_base_url
 from gestura.serve_settings import KEYS_VARIABLE, REDIS_VARIABLE, ServeSettings, keys_told_by
 from gestura.strict_types import strict_converter
@@ -341,7 +339,7 @@ class _Reader:
         try:
             return self._converter.structure(values, cls)
         except cattrs.BaseValidationError as error:
-            name, problem = _first_problem(error, get_type_hints(cls), values)
+            name, problem = first_problem(error, get_type_hints(cls), values)
             self._refuse(".".join(filter(None, (path, name))), problem)
 
     def _note(self, path: str, *, told: bool) -> None:
@@ -354,7 +352,7 @@ class _Reader:
     def _placed(self, path: str, problem: str) -> str:
         """What is wrong with a setting, with where it comes from: a variable, or a place in the file."""
         origin = self._origins.get(path)
-        if origin is not None and origin in self._environment:
+        if origin not in (None, DEFAULT) and origin in self._environment:
             return f"{origin}: {problem}"
         line = self._line_of(path)
         where = f"{self._path}:{line}: " if line else f"{self._path}: " if self._path.name else ""
@@ -367,48 +365,3 @@ class _Reader:
                 return self._lines[path]
             path = path.rpartition(".")[0]
         return None
-
-
-def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any], values: Any) -> tuple[str, str]:
-    """The name of the first field that is wrong, and why."""
-    for inner in error.exceptions:
-        note = next((note for note in getattr(inner, "__notes__", ()) if isinstance(note, _NOTES)), None)
-        name = "" if note is None else str(note.name if isinstance(note, AttributeValidationNote) else note.index)
-        if isinstance(inner, cattrs.BaseValidationError):
-            kind = types.get(name, object)
-            hints = get_type_hints(kind) if attrs.has(kind) else {}
-            deeper, problem = _first_problem(inner, hints, _item(values, name))
-            return ".".join(filter(None, (name, deeper))), problem
-        if isinstance(inner, ConfigError) and (broken := _SETTING.fullmatch(str(inner))):
-            return broken[1], broken[2]
-        if broken := _BOUND.fullmatch(str(inner)):
-            return broken[
-                1
-            ], f"expected {'at least' if broken[2] == '>=' else 'at most'} {broken[3]}, found {broken[4]}"
-        return name, _in_words(inner, types.get(name), _item(values, name))
-    return "", str(error)
-
-
-def _item(values: Any, name: str) -> Any:
-    return values.get(name) if isinstance(values, Mapping) else None
-
-
-def _in_words(error: Exception, kind: Any, found: Any) -> str:
-    """What is wrong with a value. Only where there is a choice, which no secret is, what was found is shown."""
-    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
-    choices: tuple[Any, ...] = get_args(literal)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        choices = tuple(member.value for member in kind)
-    if not choices:
-        return str(error)
-    meant = did_you_mean(str(found), map(str, choices))
-    return f"expected one of {', '.join(map(str, choices))}, found {found!r}{meant}"
-
-
-_BOUND: Final = re.compile(r"'(\w+)' must be (>=|<=) (\S+): (\S+)")
-"""The words of the validators of attrs."""
-
-_SETTING: Final = re.compile(r"(\w+): (.*)")
-"""The words of our own validators: the name of the setting comes first."""
-
-_NOTES: Final = (AttributeValidationNote, IterableValidationNote)
