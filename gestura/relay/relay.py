@@ -351,7 +351,7 @@ async def open_relay(
         answer_seconds: how long the log may take for one answer.
         leave_seconds: how long leaving a publication by an exception or a cancellation may take, to tell its ending.
         begin_seconds: how long a follower waits for a submitted stream that no worker has taken up.
-        takeover_seconds: how long followers leave a submitted stream, whose worker has died, to other workers.
+        takeover_seconds: how long followers leave an answer, amid which its worker died, to other workers.
         max_entries: entries of one stream, its ending included.
 
     Raises:
