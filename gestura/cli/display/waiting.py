@@ -1,7 +1,7 @@
 """What is told on stderr while nothing comes: on a terminal, a line that says what is awaited, and for how long.
 
-In the middle of a sentence it stands behind the last word, in brackets, as far as there is room. The cursor stays where it
-was, so that the next word, or the `^C` of a user who has had enough, is written over it.
+In the middle of a sentence it stands behind the last word, in brackets, as far as there is room. The cursor stays where
+it was, so that the next word, or the `^C` of a user who has had enough, is written over it.
 """
 
 from __future__ import annotations
