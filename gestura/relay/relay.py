@@ -351,7 +351,7 @@ async def open_relay(
         answer_seconds: how long the log may take for one answer.
         leave_seconds: how long leaving a publication by an exception or a cancellation may take, to tell its ending.
         begin_seconds: how long a follower waits for a submitted stream that no worker has taken up.
-        takeover_seconds: how long followers leave a submitted stream, whose worker has died, to other workers.
+        takeover_seconds: how long followers leave an answer, amid which its worker died, to other workers.
         max_entries: entries of one stream, its ending included.
 
     Raises:
@@ -391,6 +391,6 @@ async def _kept_in(
     try:
         from gestura.relay.redis import open_redis  # an extra
     except ImportError as error:
-        raise ConfigError(f"streams in Redis need the extra gestura[relay]: {error}") from error
+        raise ConfigError(f"streams in Redis need an extra: pip install 'gestura[relay]' ({error})") from error
     async with open_redis(url, prefix=prefix, answer_seconds=answer_seconds) as kept_in:
         yield kept_in
