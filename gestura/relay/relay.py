@@ -401,6 +401,6 @@ async def _kept_in(
     try:
         from gestura.relay.redis import open_redis  # an extra
     except ImportError as error:
-        raise ConfigError(f"streams in Redis need the extra gestura[relay]: {error}") from error
+        raise ConfigError(f"streams in Redis need an extra: pip install 'gestura[relay]' ({error})") from error
     async with open_redis(url, prefix=prefix, answer_seconds=answer_seconds) as kept_in:
         yield kept_in

@@ -6,10 +6,10 @@ What nobody asks for, by `take`, is refused at the end, by `close`: a caller who
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar, overload
 
+from gestura.nearest_names import did_you_mean
 from gestura.serving.refused import Refused
 
 __all__ = ["Fields", "spot", "wrong"]
@@ -121,9 +121,7 @@ class Fields:
             Refused: a field is not known.
         """
         for name in self._left:
-            nearest = difflib.get_close_matches(name, self._asked, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise wrong(self.at(name[:SHOWN]), f"there is no such field{hint}")
+            raise wrong(self.at(name[:SHOWN]), f"there is no such field{did_you_mean(name, self._asked)}")
 
     def at(self, name: str) -> str:
         """The path of a field of this object."""
