@@ -170,8 +170,10 @@ class Supervisor:
 
     def _run_of(self, name: str) -> ProviderRun:
         total = self.config.timeouts.total
+        settings = self.config.providers.get(name)
         return ProviderRun(
             name=name,
+            model=settings.model if settings else "",
             make_attempt=partial(self._attempt_at, name),
             guard=self.guard_of(name),
             policy=self.config.retry,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ import trio
 
 from gestura._open_client import open_client
 from gestura.cli.help import examples
+from gestura.cli.log_lines import logged_to_stderr
 from gestura.cli.options import config_option, provider_option
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.whom import open_configuration
@@ -60,7 +62,8 @@ def serve(config_path: Path | None, provider: str | None, **told: Any) -> None:
     )
     settings.check_reach()
     try:
-        trio.run(partial(_serve, settings, provider, config_path))
+        with logged_to_stderr("gestura", logging.WARNING):
+            trio.run(partial(_serve, settings, provider, config_path))
     except OSError as error:
         raise click.ClickException(
             f"can't listen on {settings.host}, port {settings.port}: {error.strerror or error}"

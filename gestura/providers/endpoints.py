@@ -71,6 +71,11 @@ def check_base_url(base_url: str) -> SplitResult:
     return parts
 
 
+def is_on_this_machine(base_url: str | None) -> bool:
+    """Whether a server that settings name is one of the user's own machine: its address is a loopback one."""
+    return base_url is not None and _is_loopback(urlsplit(base_url.strip()).hostname or "")
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True

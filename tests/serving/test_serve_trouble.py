@@ -196,6 +196,69 @@ async def test_a_log_out_of_reach_is_told() -> None:
             assert b"secret" not in reply.body
 
 
+class LateLog(MemoryLog):
+    """A log that does as it is told, and can't be heard before it is back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_gone = True
+
+    async def begin(
+        self,
+        stream_id: str,
+        *,
+        publisher: str,
+        about: bytes,
+        keep_seconds: float,
+        instead_of: StreamState | None = None,
+    ) -> StreamState:
+        state = await super().begin(
+            stream_id, publisher=publisher, about=about, keep_seconds=keep_seconds, instead_of=instead_of
+        )
+        self.begun = stream_id
+        self._check()
+        return state
+
+    async def order(self, stream_id: str, order: Order) -> None:
+        self._check()
+        await super().order(stream_id, order)
+
+    def _check(self) -> None:
+        if self.is_gone:
+            raise LogUnreachable("gone")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/streams", {"prompt": "Hi"}),
+        ("/v1/chat/completions", {"model": "sim", "messages": [{"role": "user", "content": "Hi"}]}),
+    ],
+)
+async def test_who_begins_a_stream_is_soon_told_that_the_log_is_gone(
+    path: str, body: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the relay would try for long; and what got in all the same is cancelled once the log is back."""
+    monkeypatch.setattr("gestura.serving.service.ENTERING_SECONDS", 0.3)
+    log = LateLog()
+    async with (
+        open_simulator(SCENARIOS) as simulator,
+        open_relay(log=log, reach_seconds=30) as relay,
+        open_server(relay, config_for(simulator), ServeSettings(port=0)) as server,
+    ):
+        with trio.fail_after(5):
+            reply = await ask(int(server.url.rpartition(":")[2]), "POST", path, body)
+
+        assert (503, "log_unreachable") == (reply.status, reply.json()["error"]["code"])
+        assert "1" == reply.headers["retry-after"]
+        assert not (await relay.state(log.begun)).ended
+
+        log.is_gone = False
+        with trio.fail_after(5):
+            async with relay.follow(log.begun) as chunks:
+                assert [Cancelled] == [type(chunk) async for chunk in chunks]
+
+
 async def test_metrics() -> None:
     """Requests by endpoint and status, streams, chunks and endings, in Prometheus's text format; no stream is named."""
     async with serving() as world:
