@@ -70,7 +70,7 @@ NEW_FILE: Final = """\
 
 @click.group(
     epilog=examples(
-        ("gestura config show", "every value, and where it comes from"),
+        ("gestura config show", "what somebody has set, and where"),
         ("gestura config init", "a file to begin with"),
         ("gestura config check", "ask each provider for a word"),
     )
@@ -82,22 +82,30 @@ def config() -> None:
 @config.command(
     epilog=examples(
         ("gestura config show", "as a file of TOML"),
-        ("gestura config show --json | jq -r 'select(.origin != \"default\").setting'", "what somebody has said"),
+        ("gestura config show --all", "with what nobody has set"),
+        ("gestura config show --json | jq -r .setting", "the names of what is set"),
     )
 )
 @config_option
+@click.option("--all", "show_all", is_flag=True, help="Print also the values that nobody has set.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per value.")
-def show(config_path: Path | None, as_json: bool) -> None:
-    """Print every value and where it comes from. Keys and headers are not shown."""
+def show(config_path: Path | None, show_all: bool, as_json: bool) -> None:
+    """Print what is set, and where it is; whom it makes the primary provider, in any case.
+
+    Keys and headers are not shown.
+    """
     loaded = read_config(config_path)
     where = str(loaded.path) if loaded.path else f"none; it would be {default_path()}"
     if not as_json:
         click.echo(f"# file: {visible_line(where)}")
     columns = columns_of(sys.stdout)
     narrow = columns is not None and columns < 2 * NOTES_COLUMN
-    section = ""
+    section, left_out = "", 0
     for path, value in _values(loaded):
         origin = loaded.origins.get(path, DEFAULT)
+        if origin == DEFAULT and not show_all and path != "primary":
+            left_out += 1
+            continue
         _, is_set = loaded.key_variables.get(path, (None, None))
         if as_json:
             told = {"setting": path, "value": value, "origin": origin}
@@ -112,6 +120,8 @@ def show(config_path: Path | None, as_json: bool) -> None:
         line = f"{name} = {json.dumps(value, ensure_ascii=False)}".ljust(0 if narrow else NOTES_COLUMN)
         note = f"# {visible_line(origin)}"
         click.echo(visible_line(line) + " " + (click.style(note, dim=True) if is_styled(sys.stdout) else note))
+    if left_out and not as_json:
+        click.echo(f"\n# {left_out} values that nobody has set are left out: --all shows them")
 
 
 @config.command(

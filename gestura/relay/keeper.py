@@ -55,6 +55,11 @@ class Keeper:
         self._wanted = trio.Event()
         self._to_settle = trio.Event()
 
+    @property
+    def publishing(self) -> int:
+        """How many streams this process publishes."""
+        return len(self._kept)
+
     @contextmanager
     def reserving(self, stream_id: str) -> Iterator[None]:
         """While the block runs, nobody else in this process publishes a stream of this name.

@@ -87,7 +87,7 @@ class Service:
                 self._running.forget(caller, stream_id)
                 self._send_unwanted.send_nowait(stream_id)  # it may have got in all the same
                 raise
-        self.metrics.begun.inc()
+        self.metrics.count_begun(stream_id, trio.current_time())
         return stream_id
 
     @asynccontextmanager
@@ -171,6 +171,17 @@ class Service:
             await self.relay.log.state(NO_STREAM)
         if answering.cancelled_caught:
             raise LogUnreachable(f"the log did not answer within {CHECK_SECONDS:g} s")
+
+    async def measure(self) -> bytes:
+        """What `GET /metrics` tells. Where the log does not answer, it says so, and nothing of the queue."""
+        metrics = self.metrics
+        metrics.running.set(self.relay.keeper.publishing)
+        waiting = math.nan
+        with trio.move_on_after(CHECK_SECONDS), suppress(LogUnreachable):
+            waiting = await self.relay.queue.waiting()
+        metrics.waiting.set(waiting)
+        metrics.log_up.set(not math.isnan(waiting))
+        return metrics.text()
 
     async def _cancel(self, stream_id: str) -> None:
         try:

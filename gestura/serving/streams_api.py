@@ -105,8 +105,7 @@ class StreamsApi:
                 await exchange.write(HEARTBEAT)
                 continue
             await exchange.write(b"".join(_told(chunk, position) for chunk, position in taken))
-            metrics.chunks.inc(len(taken))
-        metrics.count_ending(chunks.ending)
+            metrics.count_sent(chunks.stream_id, len(taken), chunks.ending, trio.current_time())
         return exchange.written()
 
     def _stream_of(self, exchange: Exchange, caller: str) -> str:

@@ -32,7 +32,7 @@ def test_show_tells_each_value_with_its_origin_and_no_secret(tmp_path: Path):
     """What the file, a variable and nobody said; keys and headers are hidden."""
     file = tmp_path / "config.toml"
     file.write_text(f'[openai]\nheaders = {{ a = "{KEY}" }}\n[timeouts]\nidle = 60\n')
-    result = run("show", "--config", str(file), "--json", OPENAI_API_KEY=KEY)
+    result = run("show", "--config", str(file), "--all", "--json", OPENAI_API_KEY=KEY)
     told = {line["setting"]: (line["value"], line["origin"]) for line in map(json.loads, result.stdout.splitlines())}
 
     assert ("(set, not shown)", "OPENAI_API_KEY") == told["openai.api_key"]
@@ -41,6 +41,21 @@ def test_show_tells_each_value_with_its_origin_and_no_secret(tmp_path: Path):
     assert (3, "default") == told["retry.max_attempts"]
     assert (False, "default") == told["openai.dialect.cache_control"]
     assert KEY not in result.output + run("show", "--config", str(file), OPENAI_API_KEY=KEY).output
+
+
+def test_show_leaves_out_what_nobody_has_set(tmp_path: Path):
+    """But for the primary provider; it says how many values those are, and what shows them."""
+    file = tmp_path / "config.toml"
+    file.write_text("[timeouts]\nidle = 60\n")
+    set_values, all_values = (
+        run("show", "--config", str(file), *options).stdout.splitlines() for options in ([], ["--all"])
+    )
+    as_json = run("show", "--config", str(file), "--json").stdout.splitlines()
+
+    assert ["primary", "timeouts.idle"] == [json.loads(line)["setting"] for line in as_json]
+    assert [f"# file: {file}", 'primary = "openai"                       # default', "", "[timeouts]"] == set_values[:4]
+    left_out = sum(" # " in line for line in all_values) - 2
+    assert f"# {left_out} values that nobody has set are left out: --all shows them" == set_values[-1]
 
 
 def test_init_begins_a_file_that_says_nothing_yet(path: Path):

@@ -17,7 +17,7 @@ from gestura.chunks import Cancelled, Done, StreamChunk, Text, Thinking
 from gestura.errors import ConfigError
 from gestura.relay import LogUnreachable, Relay, StreamState, open_relay
 from gestura.relay.log import Order
-from gestura.relay.memory import MemoryLog
+from gestura.relay.memory import MemoryLog, MemoryQueue
 from gestura.serve_settings import ServeSettings
 from gestura.serving import open_server
 from gestura.simulator import Scenario, Stall, open_simulator
@@ -266,7 +266,8 @@ async def test_metrics() -> None:
         events = await events_of(world.port, stream_id)
         await ask(world.port, "GET", "/v1/streams/anyone.none")
         async with asked(world.port, "GET", f"/v1/streams/{await begin(world.port, model='long')}") as left:
-            await left.more()
+            await EventReader(left).next()
+            running = (await ask(world.port, "GET", "/metrics")).body.decode().splitlines()
         await trio.sleep(0.2)
         reply = await ask(world.port, "GET", "/metrics")
         lines = reply.body.decode().splitlines()
@@ -275,11 +276,34 @@ async def test_metrics() -> None:
         assert "gestura_streams_begun_total 2.0" in lines
         assert len(events) <= next(float(line.split()[1]) for line in lines if line.startswith("gestura_chunks_sent_t"))
         assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="broken off"} 1.0' in lines
-        assert 'gestura_endings_sent_total{kind="Done"} 1.0' in lines
+        assert 'gestura_endings_sent_total{error="",kind="Done"} 1.0' in lines
+        assert "gestura_log_up 1.0" in lines
+        assert "gestura_streams_running 1.0" in running
+        assert "gestura_streams_waiting 0.0" in lines
+        assert "gestura_first_chunk_seconds_count 2.0" in lines
+        assert "gestura_stream_seconds_count 1.0" in lines
+        assert not [line for line in lines if "_created" in line]
         assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 2.0' in lines
         assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="404"} 1.0' in lines
         assert "gestura_following 0.0" in lines
         assert stream_id not in reply.body.decode()
+
+
+async def test_metrics_tell_that_the_log_is_gone() -> None:
+    """Whoever asks for them gets them all the same."""
+
+    class GoneQueue(MemoryQueue):
+        async def waiting(self) -> int:
+            raise LogUnreachable("gone")
+
+    async with (
+        open_relay(log=GoneLog(), queue=GoneQueue()) as relay,
+        open_server(relay, StreamingConfig(), ServeSettings(port=0)) as server,
+    ):
+        reply = await ask(int(server.url.rpartition(":")[2]), "GET", "/metrics")
+
+        assert 200 == reply.status
+        assert {"gestura_log_up 0.0", "gestura_streams_waiting NaN"} <= set(reply.body.decode().splitlines())
 
 
 async def test_streams_end_with_an_ending_when_the_service_does() -> None:
