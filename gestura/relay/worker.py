@@ -35,6 +35,7 @@ from gestura.relay.log import LogUnreachable, PublicationLost, RelayError, Strea
 from gestura.relay.patience import Patience
 from gestura.relay.publication import Publication
 from gestura.relay.pulse import Pulse
+from gestura.relay.reach import Reach
 from gestura.relay.relay import Relay
 from gestura.relay.work import WorkItem
 
@@ -95,6 +96,8 @@ class Worker:
         """Those of them that have a place."""
         self._waiting: set[str] = set()
         """Those that should have one."""
+        self._log_reach = Reach("the log", _log)
+        self._queue_reach = Reach("the queue", _log)
         self._changed = trio.Event()
         self._taking = trio.CancelScope()
         self._token = CancellationToken()
@@ -150,8 +153,10 @@ class Worker:
                 else:
                     with trio.move_on_after(until_look):
                         await self._changed.wait()
+                    continue
+                self._queue_reach.is_back()
             except LogUnreachable as error:
-                _log.warning("takes no requests: %s", error)
+                self._queue_reach.is_lost(error)
                 await trio.sleep(RETRY_SECONDS)
 
     async def _take_abandoned(self, nursery: trio.Nursery) -> int:
@@ -198,6 +203,7 @@ class Worker:
         while True:
             try:
                 state = await self._relay.state(stream_id)
+                self._log_reach.is_back()
                 if state.ended:
                     return True
                 is_free = is_in_the_queue(state) or pulse.look(state, trio.current_time())
@@ -209,7 +215,10 @@ class Worker:
                 _log.warning("%s: expired before it was answered", stream_id)
                 return True
             except LogUnreachable as error:
-                _log.warning("%s: %s", stream_id, error)
+                self._log_reach.is_lost(error)
+            except RelayError as error:
+                _log.error("%s: left as it is: %s", stream_id, error)
+                return False
             if self._taking.cancel_called:
                 return False
             with trio.move_on_after(settings.look_seconds):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
 import pytest
 import trio
-from worlds import QUICK, Anywhere, FaultyLog, World, assert_the_same, heard, heard_some, published, text_of
+from worlds import QUICK, Anywhere, FaultyLog, World, assert_the_same, heard, heard_some, in_memory, published, text_of
 
 import gestura
 from gestura.chunks import Cancelled, Done, Error, Paused, RetryAttempt, Status, StreamChunk, Text, Thinking
@@ -409,6 +410,25 @@ def test_a_queue_out_of_reach_is_asked_again(anywhere: Anywhere) -> None:
                 assert "Hello" == text_of(await heard(relay, await relay.submit("Hi")))
 
     anywhere(test)
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    """And once in five minutes between."""
+
+    async def test(world: World) -> None:
+        queue = FaultyLog(world.queue, out=True)
+        async with working(World(world.log, queue), []):
+            await trio.sleep(400)
+            queue.out = False
+            await trio.sleep(5)
+
+    with caplog.at_level(logging.WARNING, "gestura.worker"):
+        in_memory(test)
+
+    told = [record.getMessage() for record in caplog.records]
+    assert 3 == len(told)
+    for part, line in zip(("is out of reach", "for 300 s", "within reach again"), told, strict=True):
+        assert part in line
 
 
 @pytest.mark.parametrize("wrong", [{"capacity": 0}, {"max_deaths": 0}, {"drain_seconds": -1}])
