@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import ssl
+import subprocess
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -164,6 +168,33 @@ async def test_a_password_that_is_missing_is_asked_for(tmp_path: Path, caplog: p
         assert "wants a password" in await refused(server.url, caplog)
         async with open_redis(server.url.replace("//", "//:ge%20heim@")) as (log, _):
             await log.beat("anna")
+
+
+async def test_a_certificate_that_is_not_good_is_told_of_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that signed itself, unless the address says that it may."""
+    openssl = shutil.which("openssl") or pytest.skip("openssl is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(  # noqa: ASYNC221
+        f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+        f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {certificate}".split(),
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def serve(stream: trio.SSLStream[trio.SocketStream]) -> None:
+        with suppress(trio.BrokenResourceError):
+            await another(stream)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_ssl_over_tcp, serve, 0, context, host="127.0.0.1"))
+        url = f"rediss://:ge%20heim@127.0.0.1:{listeners[0].transport_listener.socket.getsockname()[1]}"
+        assert "certificate is refused: self-signed" in await refused(url, caplog)
+        assert "not Redis" in await refused(f"{url}?ssl_ca_certs={certificate}", caplog)
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_redis_refuses_is_told_in_its_own_words(redis_server: RedisServer) -> None:

@@ -14,7 +14,7 @@ import gestura
 from gestura.chunks import Cancelled, Done, Error, Narration, Paused, Status, StreamChunk, Text, ToolCallArgs
 from gestura.errors import ConfigError, ErrorKind
 from gestura.parts import ToolCall
-from gestura.relay import Relay, StreamExists, UnknownStream
+from gestura.relay import Relay, RelayError, StreamExists, UnknownStream
 from gestura.simulator.scenario import Sending
 from gestura.testing import ScriptedModel, reply, scripted_client
 
@@ -549,3 +549,23 @@ def test_an_order_that_comes_while_the_publisher_begins_is_obeyed(anywhere: Anyw
                     assert isinstance(await publication.wait_ended(), Cancelled)
 
     anywhere(test)
+
+
+def test_a_log_that_refuses_a_stream_for_good_ends_it_at_once_in_its_own_words() -> None:
+    async def test(world: World) -> None:
+        log = world.faulty()
+
+        def refuse(name: str) -> None:
+            if name == "append":
+                raise RelayError("WRONGTYPE, as the test wants")
+
+        log.before = refuse
+        async with world.relay(log=log) as relay, relay.publish("s", said("Hi", Done(), seconds=1)) as publication:
+            pass
+
+        assert isinstance(publication.ending, Error)
+        assert "log_refused" == publication.ending.code
+        assert "WRONGTYPE, as the test wants" in publication.ending.message
+        assert 1 == log.calls["append"]
+
+    in_memory(test)
