@@ -149,8 +149,8 @@ class Service:
                 except LogUnreachable:
                     await trio.sleep(AGAIN_SECONDS)
                     continue
-                except UnknownStream:
-                    pass  # it did not get in
+                except RelayError:
+                    pass  # it did not get in, as a rule
                 break
 
     async def end_what_ends_here(self) -> None:
