@@ -85,7 +85,9 @@ def _bytes(value: Any, _kind: type) -> bytes:
 
 def in_words(error: BaseException, kind: type | None) -> str:
     """What is wrong, for `cattrs.transform_error`, which puts the place behind it."""
-    return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
+    told = str(error)
+    is_ours = isinstance(error, ConfigError) or (isinstance(error, TypeError) and told.startswith("expected "))
+    return told if is_ours else format_exception(error, kind)
 
 
 def to_json(chunk: StreamChunk) -> dict[str, Any]:

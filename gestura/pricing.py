@@ -1,6 +1,6 @@
 """What an answer cost in money, and how much a model's context window holds.
 
-Both come from the price list of `genai-prices` where that is installed (`pip install gestura[prices]`): it is kept by
+Both come from the price list of `genai-prices` where that is installed (`pip install 'gestura[prices]'`): it is kept by
 others, ships its data and is never asked to fetch newer. It is optional because it brings pydantic and an HTTP client;
 importing it takes 0.2 s, so that is left to the first question. The table below stands in for it, and for what it
 lacks: list prices without the surcharges for long prompts and the rebates for batches. What neither knows costs

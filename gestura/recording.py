@@ -157,7 +157,10 @@ def parse_recording(lines: Iterable[bytes], name: str) -> Recording:
     number = 1
     numbered = enumerate(lines, 1)
     try:
-        head = json.loads(next(numbered, (1, b"null"))[1])
+        first = next(numbered, (1, b""))[1]
+        if not is_recording(first):
+            raise ConfigError(f"{name}: no recording: `gestura ask --record FILE` makes one, or `record=` of a stream")
+        head = json.loads(first)
         if head["recording"] != FORMAT:
             raise ConfigError(f"{name}: a recording of format {head['recording']!r}; this gestura reads {FORMAT}")
         events = []

@@ -159,9 +159,9 @@ def test_ollama_is_primary_where_only_it_is_told_of(variable):
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_a_key_that_is_none_names_its_provider(name):
+def test_a_key_that_is_none_names_its_variable(name):
     """Of five keys in the environment, the message says which to look at."""
-    with pytest.raises(ConfigError, match=f"^{name}: api_key"):
+    with pytest.raises(ConfigError, match=f"^{KEYS[name]}: a key is "):
         from_environment(**{KEYS[name]: "k\x7f3y"})
 
 

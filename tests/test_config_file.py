@@ -142,8 +142,16 @@ def test_a_dialect_is_a_table_of_its_own(path: Path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('primary = "opnai"', "1: primary: 'opnai' is no provider; did you mean 'openai'?"),
-        ('fallback = ["opnai"]', "1: fallback: 'opnai' is no provider; did you mean 'openai'?"),
+        (
+            'primary = "opnai"',
+            "1: primary: 'opnai' is no provider; did you mean 'openai'? (a provider of your own needs a section "
+            "[providers.opnai])",
+        ),
+        (
+            'fallback = ["opnai"]',
+            "1: fallback: 'opnai' is no provider; did you mean 'openai'? (a provider of your own needs a section "
+            "[providers.opnai])",
+        ),
         ('fallback = "openai"', "1: fallback: expected a list of names of providers"),
         ("primary = 5", "1: primary: expected str, found int"),
         ('after_output = "go on"', "1: after_output: expected one of end, restart, continue, found 'go on'"),
@@ -155,6 +163,14 @@ def test_a_dialect_is_a_table_of_its_own(path: Path):
         ('hedge_after = "soon"', "1: hedge_after: expected a number, found str"),
         ('\n[openai]\nmodle = "x"', "3: openai.modle: there is no such setting; did you mean 'model'?"),
         ("[opnai]", "1: opnai: there is no such setting; did you mean 'openai'?"),
+        (
+            '[groq]\nkind = "openai_chat"\nmodel = "m"',
+            "1: groq: providers of your own stand below `providers`: [providers.groq]",
+        ),
+        (
+            '[openai]\nbase_url = "localhost:8391"',
+            "2: openai.base_url: expected http(s)://host[:port][/path], found scheme 'localhost'",
+        ),
         ("openai = 1", "1: openai: expected a table, found int"),
         ("[openai]\nthink_tags = [1]", "2: openai.think_tags.0: expected str, found int"),
         ("[openai]\ndialect = 1", "2: openai.dialect: expected a table, found int"),
@@ -180,7 +196,7 @@ def test_a_dialect_is_a_table_of_its_own(path: Path):
         ("[openai]\napi_key_env = 1", "2: openai.api_key_env: expected the name of a variable, found int"),
         (
             f'[openai]\napi_key = "{KEY} \\n"',
-            "1: openai: api_key: a key is printable ASCII without blanks around it (the value is not shown here)",
+            "2: openai.api_key: a key is printable ASCII without blanks around it (the value is not shown here)",
         ),
         ("[retry]\njitter = 2", "2: retry.jitter: expected at most 1, found 2.0"),
         ('primary = "openai\n', "1: no TOML: Illegal character '\\n'"),
@@ -196,3 +212,54 @@ def test_a_mistake_is_told_with_its_place(text: str, problem: str, path: Path):
 
     assert f"{path}:{problem}" == str(caught.value)
     assert KEY not in str(caught.value)
+
+
+def test_a_variable_that_is_not_set_is_told_to_who_asks_that_provider(path: Path):
+    """With its place; the others of the file can be asked."""
+    path.write_text('[openai]\napi_key_env = "MY_KEY"\n[providers.groq]\nkind = "openai_chat"\nmodel = "m"\n')
+    without, with_key = read_config(path, {}), read_config(path, {"MY_KEY": KEY})
+    place = f"{path}:2: openai.api_key_env: the variable MY_KEY is not set"
+
+    assert {"openai": place} == without.config.unavailable
+    assert ("openai", {"groq", "ollama"}) == (without.config.primary, without.config.providers.keys())
+    assert {"openai.api_key_env": ("MY_KEY", False)} == without.key_variables
+    assert ({}, KEY) == (with_key.config.unavailable, with_key.config.providers["openai"].api_key)
+    assert {"openai.api_key_env": ("MY_KEY", True)} == with_key.key_variables
+
+
+def test_a_providers_own_variable_does_where_the_named_one_is_not_set(path: Path):
+    """The environment goes before the file."""
+    path.write_text('[openai]\napi_key_env = "MY_KEY"\n')
+    config = load_config(path, {"OPENAI_API_KEY": KEY})
+
+    assert ({}, KEY) == (config.unavailable, config.providers["openai"].api_key)
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "variable"),
+    [
+        ('[openai]\nmodel = "m"', {"OPENAI_API_KEY": f"{KEY}\n{KEY}"}, "OPENAI_API_KEY"),
+        ('[openai]\napi_key_env = "MY_KEY"', {"MY_KEY": f"{KEY}\n{KEY}"}, "MY_KEY"),
+        ("", {"XAI_API_KEY": f"{KEY}\n{KEY}"}, "XAI_API_KEY"),
+    ],
+)
+def test_a_key_that_is_none_is_told_with_its_variable(
+    text: str, environment: dict[str, str], variable: str, path: Path
+):
+    """The file is not to blame."""
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environment)
+
+    words = "a key is printable ASCII without blanks around it (the value is not shown here)"
+    assert f"{variable}: {words}" == str(caught.value)
+
+
+def test_an_address_that_is_none_in_a_variable_keeps_nobody_from_the_others(path: Path):
+    """It is told to who asks that provider."""
+    path.write_text("")
+    config = load_config(path, {"OPENAI_API_KEY": KEY, "XAI_API_KEY": KEY, "XAI_BASE_URL": "localhost:1"})
+
+    assert {"openai", "ollama"} == config.providers.keys()
+    words = "expected http(s)://host[:port][/path], found scheme 'localhost'"
+    assert {"grok": f"XAI_BASE_URL: {words}"} == config.unavailable

@@ -19,7 +19,18 @@ import trio
 
 import gestura
 from gestura.environment import VARIABLES
-from gestura.simulator import HttpError, Outcome, Scenario, Sending, Simulator, Stall, Text, ToolCall, open_simulator
+from gestura.simulator import (
+    HttpError,
+    Outcome,
+    Scenario,
+    Sending,
+    Simulator,
+    Stall,
+    Text,
+    ToolCall,
+    built_in_scenarios,
+    open_simulator,
+)
 from gestura.usage import TokenUsage
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
@@ -166,7 +177,7 @@ async def test_the_agent_deletes_what_it_is_allowed_to(word: bytes, is_gone: boo
     assert 'delete_file {"name": "old.log"}: allow it? [y/N]' in shown
     assert ("old.log is gone" in shown, "the user wants to keep it" in shown) == (is_gone, not is_gone)
     assert is_gone is not (tmp_path / "old.log").exists()
-    assert shown.endswith("That is all.")
+    assert shown.endswith("That is all.\n")
 
 
 async def test_invoices_become_lines_of_json(tmp_path: Path) -> None:
@@ -233,3 +244,46 @@ async def test_the_web_service_relays_chunks_and_ends_streams_that_nobody_reads(
         message["content"]
         for message in itertools.chain.from_iterable(request.body["messages"] for request in simulator.requests)
     ]
+
+
+@pytest.mark.parametrize("name", ["agent", "compare"])
+async def test_a_program_without_a_question_says_how_it_is_run(name: str) -> None:
+    """In place of a traceback."""
+    async with open_simulator([HELLO]) as simulator:
+        told = await run(name, simulator=simulator)
+
+    assert (1, b"") == (told.returncode, told.stdout)
+    assert f"python {name}.py" in told.stderr.decode()
+    assert b"Traceback" not in told.stderr
+
+
+async def test_ctrl_c_at_the_prompt_ends_the_chat() -> None:
+    """Without a traceback; an empty line before it asked nothing."""
+    async with open_simulator([HELLO]) as simulator, started("terminal_chat", simulator=simulator) as chat:
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+        await chat.stdin.send_all(b"\n")
+        await read_until(chat.stdout, "you> you> ")
+        chat.send_signal(signal.SIGINT)
+        written = b"".join([piece async for piece in chat.stdout])
+
+        assert (0, b"\n") == (await chat.wait(), written)
+    assert [] == simulator.requests
+
+
+async def test_each_can_be_tried_with_the_model_of_its_row(tmp_path: Path) -> None:
+    """The agent's calls a tool that it has, and the invoice's fits an invoice."""
+    (tmp_path / "invoice.txt").write_text("Fjord AS, 1250.50 NOK")
+    page = (EXAMPLES / "index.md").read_text(encoding="utf-8")
+    models = dict(re.findall(r"^\| \[(\w+)\.py\].* `(\w+)` \|$", page, re.MULTILINE))
+    brought = {scenario.model: scenario for scenario in built_in_scenarios()}
+
+    assert 5 == len(models)
+    async with open_simulator([attrs.evolve(brought[models["agent"]], model="hello")]) as simulator:
+        worked = await run("agent", "Tidy up.", simulator=simulator, cwd=tmp_path)
+    async with open_simulator([attrs.evolve(brought[models["extract"]], model="hello")]) as simulator:
+        extracted = await run("extract", "invoice.txt", simulator=simulator, cwd=tmp_path)
+
+    assert (0, b"") == (worked.returncode, worked.stderr)
+    assert '[list_files: {"invoice.txt":21}]' in worked.stdout.decode()
+    assert (0, "simulated") == (extracted.returncode, json.loads(extracted.stdout)["sender"])

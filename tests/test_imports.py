@@ -24,9 +24,23 @@ MODULES = {
 
 # Lowest first. A room may import from its own and from any lower layer's rooms, not from its neighbours.
 LAYERS = (
-    ("chat_dialect", "delivery", "environment", "errors", "limits", "secrecy", "strict_types", "toml_lines", "usage"),
-    ("agent_chunks", "cancellation", "config", "docstrings", "parts", "partial_json", "pricing", "serve_settings"),
-    ("config_file", "messages", "request_options", "type_shapes"),
+    (
+        "chat_dialect",
+        "delivery",
+        "environment",
+        "errors",
+        "limits",
+        "nearest_names",
+        "secrecy",
+        "strict_types",
+        "toml_lines",
+        "usage",
+    ),
+    (
+        *("agent_chunks", "cancellation", "config", "config_problems", "docstrings", "parts", "partial_json"),
+        *("pricing", "serve_settings"),
+    ),
+    ("messages", "request_options", "type_shapes"),
     ("json_schema", "structuring", "tool_schemas"),
     ("response_formats", "tools"),
     ("conversation_rules",),
@@ -37,7 +51,7 @@ LAYERS = (
     ("answer", "conversation_json", "stages", "transport"),
     ("object_stream", "observing", "publishing", "recording"),
     ("opentelemetry", "providers", "recorder"),
-    ("transport.recording",),
+    ("config_file", "transport.recording"),
     ("_actors",),
     ("_stream", "transport._aiohttp_protocol", "transport._quick_loop"),
     ("transport._aiohttp_session",),

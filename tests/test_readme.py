@@ -51,6 +51,7 @@ CHECKED = {
     "console": "run by test_shell_blocks.py",
     "sh": "run by test_shell_blocks.py",
     "toml": "read here",
+    "ini": "what the tests of the page are run with by tests/testing/test_docs.py",
     "json": "read here",
     "js": "parsed here, for no test has a browser for it",
     "text": "no code: a layout, a message, what goes over a wire",

@@ -69,9 +69,11 @@ async def main(task: str) -> None:
                     print(f"\n[{name}: {output if success else 'failed: ' + output}]")
                 case gestura.ToolBlocked(tool_name, reason):
                     print(f"[{tool_name} not run: {reason}]")
+                case gestura.Done():
+                    print()
                 case gestura.Error(message) | gestura.ContextOverflow(message):
                     sys.exit(f"\nIt did not get there: {message}")
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1])
+    trio.run(main, sys.argv[1] if len(sys.argv) > 1 else sys.exit(__doc__))

@@ -73,4 +73,4 @@ async def paint(live: Live, columns: list[Column]) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, sys.argv[1], sys.argv[2:])
+    trio.run(main, sys.argv[1] if len(sys.argv) > 1 else sys.exit(__doc__), sys.argv[2:])

@@ -3,7 +3,7 @@
     python terminal_chat.py
 
 Each line that you type is a question, and the answer appears while it is written. Ctrl-C ends the answer, of which the
-part that was shown stays in the conversation; Ctrl-C at the prompt, or Ctrl-D, ends the chat.
+part that was shown stays in the conversation; Ctrl-C at the prompt, or Ctrl-D, ends the chat; an empty line does not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ async def main() -> None:
     """Ask, show, remember, until there is nothing more to ask."""
     history: list[gestura.Message] = []
     async with gestura.open_client() as client:
-        while line := await ask_user("you> "):
+        while (line := await ask_user("you> ")) is not None:
+            if not line:
+                continue
             history.append(gestura.user(line))
             token = gestura.CancellationToken()
             async with trio.open_nursery() as nursery:
@@ -34,14 +36,15 @@ async def main() -> None:
                 history.append(run.ending.partial)
 
 
-async def ask_user(prompt: str) -> str:
-    """A line of the user's, read in a thread, since a terminal can't be waited for; empty at the end."""
+async def ask_user(prompt: str) -> str | None:
+    """A line of the user's, read in a thread, since a terminal can't be waited for; nothing at the end."""
 
     def read() -> str:
         print(prompt, end="", flush=True)
         return sys.stdin.readline()
 
-    return (await trio.to_thread.run_sync(read, abandon_on_cancel=True)).strip()
+    line = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
+    return line.strip() if line else None
 
 
 async def cancel_on_interrupt(token: gestura.CancellationToken) -> None:
@@ -69,4 +72,7 @@ def show(chunk: gestura.StreamChunk) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main)
+    try:
+        trio.run(main)
+    except KeyboardInterrupt:
+        print()

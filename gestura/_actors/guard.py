@@ -47,6 +47,11 @@ class CircuitBreaker:
         """How long the provider is still skipped."""
         return max(0.0, self._open_until - now)
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether the last request failed; if not, it is as good as a new one."""
+        return self._failures > 0
+
     def let_through(self, now: float) -> None:
         """Note that a request is made, which makes it the probe if one is due."""
         if self._failures >= FAILURES_TO_OPEN:
@@ -131,13 +136,15 @@ class MinuteBudget:
 class Guard:
     """All of it, for one provider of one client.
 
+    Each of its models has a circuit of its own: one that is overloaded, or broken, keeps nobody from the others.
+
     Args:
         settings: the provider's; `None` where it isn't configured, and never asked.
         now: Trio's time.
     """
 
     def __init__(self, settings: ProviderSettings | None, now: float) -> None:
-        self.breaker = CircuitBreaker()
+        self._breakers: dict[str, CircuitBreaker] = {}  # of the models that failed last
         self.retries = RetryBudget()
         self.places = trio.CapacityLimiter((settings and settings.max_concurrent_streams) or math.inf)
         self._requests = _budget(settings.requests_per_minute if settings else None, now)
@@ -150,13 +157,26 @@ class Guard:
         if self._requests:
             self._requests.spend(1, trio.current_time())
 
-    def allows_retry(self, now: float, delay: float) -> bool:
-        """Whether a retry may be made after `delay` seconds; if so, it is counted."""
-        return not self.breaker.seconds_to_wait(now + delay) and self.retries.withdraw(now)
+    def seconds_to_wait(self, model: str, now: float) -> float:
+        """How long the model is still skipped."""
+        breaker = self._breakers.get(model)
+        return breaker.seconds_to_wait(now) if breaker else 0.0
 
-    def record(self, failure: Fault | None, usage: TokenUsage | None, now: float) -> None:
+    def let_through(self, model: str, now: float) -> None:
+        """Note that a request is made of the model."""
+        if breaker := self._breakers.get(model):
+            breaker.let_through(now)
+
+    def allows_retry(self, model: str, now: float, delay: float) -> bool:
+        """Whether a retry may be made after `delay` seconds; if so, it is counted."""
+        return not self.seconds_to_wait(model, now + delay) and self.retries.withdraw(now)
+
+    def record(self, model: str, failure: Fault | None, usage: TokenUsage | None, now: float) -> None:
         """Note what became of a request, and what it took."""
-        self.breaker.record(failure, now)
+        breaker = self._breakers.setdefault(model, CircuitBreaker())
+        breaker.record(failure, now)
+        if not breaker.has_failures:
+            del self._breakers[model]  # callers of a service may name models without end
         if self._tokens and usage is not None and usage.total_tokens is not None:
             self._tokens.spend(usage.total_tokens, now)
 

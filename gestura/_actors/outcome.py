@@ -14,6 +14,7 @@ from gestura.errors import ErrorKind, Fault
 from gestura.messages import Message
 from gestura.pricing import context_window, estimate_cost, is_price_known
 from gestura.providers import biller
+from gestura.providers.endpoints import is_on_this_machine
 from gestura.stages.deltas import Anomaly, Control, Finish, ModelName, Terminal, Usage
 from gestura.usage import TokenUsage, TokenUsageStatus
 
@@ -152,15 +153,20 @@ def error_of(
 
 
 def _update(usage: TokenUsage, settings: ProviderSettings | None) -> TokenUsageUpdate:
-    """How full `usage` makes the context window: the one that the settings tell, or the model's own."""
+    """How full `usage` makes the context window: the one that the settings tell, or the model's own; and its cost.
+
+    What runs on the user's machine bills nobody, unless it has a price: then it may stand in front of who does.
+    """
     told = settings.context_window if settings is not None else None
     used, limit = usage.parts().total, told or context_window(usage.provider, usage.model)
     percentage = used * 100 // limit
+    is_known = is_price_known(usage.provider, usage.model)
+    is_free = not is_known and settings is not None and is_on_this_machine(settings.base_url)
     return TokenUsageUpdate(
         estimated=used,
         limit=limit,
         percentage=percentage,
         status=TokenUsageStatus.of(percentage),
-        estimated_cost=estimate_cost(usage),
-        is_cost_guessed=not is_price_known(usage.provider, usage.model),
+        estimated_cost=0.0 if is_free else estimate_cost(usage),
+        is_cost_guessed=not is_known and not is_free,
     )

@@ -35,6 +35,7 @@ class ProviderRun:
         name: the provider's name in the configuration.
         make_attempt: makes the next attempt at it, for this run's sink and transcript; raises `ConfigError` where it
             can't be asked.
+        model: which of its models is asked.
         guard: what the client's streams share about it.
         policy: how often, and how long to wait.
         after_output: what a failure after output leads to.
@@ -46,6 +47,7 @@ class ProviderRun:
 
     name: str
     make_attempt: Callable[[ProviderRun, Request], Attempt]
+    model: str
     guard: Guard
     policy: RetryPolicy
     after_output: AfterOutput
@@ -86,7 +88,7 @@ class ProviderRun:
             )
             if decision.verdict is not Verdict.RETRY:
                 return decision.verdict
-            if not self.guard.allows_retry(trio.current_time(), decision.delay):
+            if not self.guard.allows_retry(self.model, trio.current_time(), decision.delay):
                 return Verdict.NEXT_PROVIDER
             self.announce(failure, number, decision.delay)
             with self.interrupt.scope():
@@ -129,7 +131,7 @@ class ProviderRun:
             if self._is_skipped():  # others have found it dead while this one waited
                 return
             self.attempt = self.make_attempt(self, request)
-            self.guard.breaker.let_through(trio.current_time())
+            self.guard.let_through(self.model, trio.current_time())
             self.attempts += 1
             self.outcome = await self.attempt.run()
         except ConfigError as error:
@@ -138,12 +140,13 @@ class ProviderRun:
         finally:
             self.guard.places.release()
         if not self.interrupt.has_struck():  # what the user broke off says nothing of the provider
-            self.guard.record(self.outcome.failure, self.outcome.usage, trio.current_time())
+            self.guard.record(self.model, self.outcome.failure, self.outcome.usage, trio.current_time())
 
     def _is_skipped(self) -> bool:
-        seconds = self.guard.breaker.seconds_to_wait(trio.current_time())
+        seconds = self.guard.seconds_to_wait(self.model, trio.current_time())
         if seconds:
-            self._fail(ErrorKind.OVERLOADED, "circuit_open", f"skipped for {seconds:.0f} s after repeated failures")
+            problem = f"{self.model} is skipped for {seconds:.0f} s after repeated failures"
+            self._fail(ErrorKind.OVERLOADED, "circuit_open", problem, retry_after=seconds)
         return seconds > 0
 
     async def _take_place(self) -> bool:
@@ -158,5 +161,6 @@ class ProviderRun:
             return True
         return False
 
-    def _fail(self, kind: ErrorKind, code: str | None, message: str) -> None:
-        self.outcome.fail(Fault(kind=kind, code=code, message=f"{self.name}: {message}", should_retry=False))
+    def _fail(self, kind: ErrorKind, code: str, message: str, *, retry_after: float | None = None) -> None:
+        problem = f"{self.name}: {message}"
+        self.outcome.fail(Fault(kind=kind, code=code, message=problem, retry_after=retry_after, should_retry=False))

@@ -31,7 +31,7 @@ from gestura.config import StreamingConfig
 from gestura.conversation import Request
 from gestura.environment import how_to_configure
 from gestura.errors import ConfigError, ErrorKind
-from gestura.providers import ProviderFactory
+from gestura.providers import ProviderFactory, unknown_kind
 from gestura.transport import Transport
 
 __all__ = ["Supervisor"]
@@ -170,8 +170,10 @@ class Supervisor:
 
     def _run_of(self, name: str) -> ProviderRun:
         total = self.config.timeouts.total
+        settings = self.config.providers.get(name)
         return ProviderRun(
             name=name,
+            model=settings.model if settings else "",
             make_attempt=partial(self._attempt_at, name),
             guard=self.guard_of(name),
             policy=self.config.retry,
@@ -185,11 +187,10 @@ class Supervisor:
     def _attempt_at(self, name: str, run: ProviderRun, request: Request) -> Attempt:
         settings = self.config.providers.get(name)
         if settings is None:
-            raise ConfigError(not_configured(name))
+            raise ConfigError(self.config.unavailable.get(name) or not_configured(name))
         make_provider = self.providers.get(settings.kind)
         if make_provider is None:
-            known = ", ".join(sorted(self.providers))
-            raise ConfigError(f"providers.{name}.kind: {settings.kind!r} is not known; known are {known}")
+            raise ConfigError(f"{name}: kind: {unknown_kind(settings.kind, self.providers)}")
         provider = make_provider(settings)
         return Attempt(
             name=name,

@@ -12,7 +12,7 @@ import io
 import os
 import signal
 import sys
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -23,6 +23,15 @@ from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
 
 __all__ = ["main"]
+
+
+class _Problem(click.ClickException):
+    """Something is wrong that no look at the command's usage mends: a setting, a file."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"gestura: {self.message}", file=file or sys.stderr)
 
 
 class _Commands(click.Group):
@@ -43,11 +52,11 @@ class _Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             context.exit(0)
         except ConfigError as error:
-            raise click.UsageError(visible_line(str(error)), context) from error
+            raise _Problem(visible_line(str(error))) from error
         except OSError as error:
             if error.filename is None:
                 raise
-            raise click.UsageError(visible_line(f"{error.filename}: {error.strerror}"), context) from error
+            raise _Problem(visible_line(f"{error.filename}: {error.strerror}")) from error
 
 
 @click.group(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +12,7 @@ from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.errors import ConfigError
 from gestura.messages import user
-from gestura.providers import BUILTIN_PROVIDERS, Provider
+from gestura.providers import BUILTIN_PROVIDERS, Provider, unknown_kind
 from gestura.providers.anthropic import AnthropicMessages
 from gestura.providers.gemini import Gemini
 from gestura.providers.ollama import Ollama
@@ -51,9 +50,7 @@ def address_of(settings: ProviderSettings) -> Address:
         ConfigError: it can't be asked.
     """
     if settings.kind not in BUILTIN_PROVIDERS:
-        nearest = difflib.get_close_matches(settings.kind, BUILTIN_PROVIDERS, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(sorted(BUILTIN_PROVIDERS))}"
-        raise ConfigError(f"kind: {settings.kind!r} is no wire format; {hint}")
+        raise ConfigError(f"kind: {unknown_kind(settings.kind)}")
     provider = BUILTIN_PROVIDERS[settings.kind](settings)
     asked = provider.ask(Request(messages=(user("Hi"),)))
     return Address(api=_APIS[type(provider)], host=urlsplit(asked.url).netloc)

@@ -22,9 +22,11 @@ from gestura.cli.help import examples
 from gestura.cli.interrupts import run_until_interrupted
 from gestura.cli.options import config_option
 from gestura.cli.terminal_text import visible_line
+from gestura.cli.whom import read_for_commands
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config, section_of
 from gestura.environment import VARIABLES
+from gestura.errors import ConfigError
 
 __all__ = ["config"]
 
@@ -68,7 +70,7 @@ NEW_FILE: Final = """\
 
 @click.group(
     epilog=examples(
-        ("gestura config show", "every value, and where it comes from"),
+        ("gestura config show", "what somebody has set, and where"),
         ("gestura config init", "a file to begin with"),
         ("gestura config check", "ask each provider for a word"),
     )
@@ -80,25 +82,37 @@ def config() -> None:
 @config.command(
     epilog=examples(
         ("gestura config show", "as a file of TOML"),
-        ("gestura config show --json | jq -r 'select(.origin != \"default\").setting'", "what somebody has said"),
+        ("gestura config show --all", "with what nobody has set"),
+        ("gestura config show --json | jq -r .setting", "the names of what is set"),
     )
 )
 @config_option
+@click.option("--all", "show_all", is_flag=True, help="Print also the values that nobody has set.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per value.")
-def show(config_path: Path | None, as_json: bool) -> None:
-    """Print every value and where it comes from. Keys and headers are not shown."""
+def show(config_path: Path | None, show_all: bool, as_json: bool) -> None:
+    """Print what is set, and where it is; whom it makes the primary provider, in any case.
+
+    Keys and headers are not shown.
+    """
     loaded = read_config(config_path)
     where = str(loaded.path) if loaded.path else f"none; it would be {default_path()}"
     if not as_json:
         click.echo(f"# file: {visible_line(where)}")
     columns = columns_of(sys.stdout)
     narrow = columns is not None and columns < 2 * NOTES_COLUMN
-    section = ""
+    section, left_out = "", 0
     for path, value in _values(loaded):
-        origin = loaded.origins.get(path, "default")
-        if as_json:
-            click.echo(json.dumps({"setting": path, "value": value, "origin": origin}))
+        origin = loaded.origins.get(path, DEFAULT)
+        if origin == DEFAULT and not show_all and path != "primary":
+            left_out += 1
             continue
+        _, is_set = loaded.key_variables.get(path, (None, None))
+        if as_json:
+            told = {"setting": path, "value": value, "origin": origin}
+            click.echo(json.dumps(told if is_set is None else told | {"is_set": is_set}))
+            continue
+        if is_set is not None:
+            origin += "; the variable is set" if is_set else "; the variable is not set"
         before, _, name = path.rpartition(".")
         if before != section:
             section = before
@@ -106,6 +120,8 @@ def show(config_path: Path | None, as_json: bool) -> None:
         line = f"{name} = {json.dumps(value, ensure_ascii=False)}".ljust(0 if narrow else NOTES_COLUMN)
         note = f"# {visible_line(origin)}"
         click.echo(visible_line(line) + " " + (click.style(note, dim=True) if is_styled(sys.stdout) else note))
+    if left_out and not as_json:
+        click.echo(f"\n# {left_out} values that nobody has set are left out: --all shows them")
 
 
 @config.command(
@@ -124,7 +140,7 @@ def init(config_path: Path | None) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(NEW_FILE.format(**models))
     except FileExistsError:
-        raise click.UsageError(f"{path} is there already") from None
+        raise ConfigError(f"{path} is there already") from None
     path.chmod(0o600)  # somebody may write a key into it
     click.echo(f"Wrote {path}")
 
@@ -137,10 +153,10 @@ def init(config_path: Path | None) -> None:
 @click.pass_context
 def check(context: click.Context, config_path: Path | None, as_json: bool) -> None:
     """Ask each configured provider for a word, and tell which answer."""
-    loaded = read_config(config_path)
-    names = [name for name in loaded.config.providers if _is_told(loaded, name)]
+    loaded = read_for_commands(config_path)
+    names = [name for name in loaded.config.providers if _is_told(loaded, name)] + [*loaded.config.unavailable]
     if not names:
-        raise click.UsageError("no provider is configured: `gestura providers` tells what to set")
+        raise ConfigError("no provider is configured: `gestura providers` tells what to set")
     if not run_until_interrupted(partial(_check, loaded.config, names, as_json)):
         context.exit(1)
 
@@ -176,8 +192,11 @@ def _values(loaded: LoadedConfig) -> Iterator[tuple[str, Any]]:
     told = loaded.config
     for name in ("primary", "fallback", "after_output", "hedge_after", "transport", "fused"):
         yield from _value(name, getattr(told, name))
-    for name, settings in told.providers.items():
+    for name, settings in loaded.settings.items():
         yield from _provider(section_of(name), settings)
+        key_variable = f"{section_of(name)}.api_key_env"
+        if key_variable in loaded.key_variables:
+            yield key_variable, loaded.key_variables[key_variable][0]
     for section in ("retry", "timeouts", "limits"):
         for field, value in attrs.asdict(getattr(told, section), recurse=False).items():
             yield from _value(f"{section}.{field}", value)

@@ -28,7 +28,7 @@ __all__ = ["demo"]
 
 BREATH = 0.8  # seconds between a stop's title and its stream
 QUESTION = Request(
-    messages=(user("Why is the sky blue? Answer in two sentences."),),
+    messages=(user("What is a river? Answer in one sentence."),),
     # The likeliest words: a model of this size does better with them, and the demo is the same each time.
     sampling=Sampling(temperature=0.0, max_output_tokens=120),
 )
@@ -36,7 +36,7 @@ QUESTION = Request(
 
 @click.command(
     epilog=examples(
-        ("gestura demo", "a real model, then the tour: half a minute"),
+        ("gestura demo", "a real model, then the tour: a minute or two"),
         ("gestura demo --all", "six providers side by side: five seconds"),
     )
 )

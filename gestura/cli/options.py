@@ -13,10 +13,29 @@ from gestura.cli.whom import LOCAL
 from gestura.config_file import load_config
 from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
+from gestura.nearest_names import nearest_name
 
-__all__ = ["chunks_as_json", "config_option", "model_option", "plain_option", "provider_option", "record_option"]
+__all__ = [
+    "NamedChoice",
+    "chunks_as_json",
+    "config_option",
+    "model_option",
+    "plain_option",
+    "provider_option",
+    "record_option",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
+
+
+class NamedChoice(click.Choice[str]):
+    """One of a few names; another is refused with the nearest of them."""
+
+    def convert(self, value: str, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        """The name that `value` is."""
+        if value not in self.choices:
+            self.fail(f"{value!r} is none{nearest_name(value, self.choices)}", parameter, context)
+        return value
 
 
 class Option(Protocol):

@@ -16,9 +16,8 @@ from gestura.cli.display.word_wrap import wrapped
 from gestura.cli.help import examples
 from gestura.cli.options import config_option
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.whom import LOCAL
+from gestura.cli.whom import LOCAL, read_for_commands
 from gestura.config import ProviderSettings, StreamingConfig
-from gestura.config_file import load_config
 from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
 from gestura.local import INSTALL, find_weights
@@ -66,14 +65,17 @@ def providers(config_path: Path | None, as_json: bool) -> None:
 
     Nobody is asked, and no key is shown.
     """
-    config = load_config(config_path)
-    names = dict.fromkeys((*VARIABLES, *config.providers))
+    config = read_for_commands(config_path).config
+    names = dict.fromkeys((*VARIABLES, *config.providers, *config.unavailable))
     for entry in (*(_entry(name, config) for name in names), _local()):
         click.echo(_json(entry) if as_json else _line(entry))
 
 
 def _entry(name: str, config: StreamingConfig) -> _Entry:
     settings = config.providers.get(name)
+    if settings is None and name in config.unavailable:
+        problem, is_primary = f"can't be asked: {config.unavailable[name]}", name == config.primary
+        return _Entry(provider=name, configured=False, primary=is_primary, problem=problem)
     if settings is None:
         keys = " or ".join(VARIABLES[name].api_key)
         return _Entry(provider=name, configured=False, problem=f"not configured: set {keys}")

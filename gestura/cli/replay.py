@@ -18,7 +18,7 @@ from gestura.chunks import Done, Ending, StreamChunk
 from gestura.cli.display.streams import columns_of, is_styled
 from gestura.cli.display.views import JsonLines, Transcript, View
 from gestura.cli.help import examples
-from gestura.cli.options import chunks_as_json
+from gestura.cli.options import NamedChoice, chunks_as_json
 from gestura.cli.recordings.playing import play, through
 from gestura.cli.recordings.wires import WIRES, guess_wire
 from gestura.cli.terminal_text import visible_line
@@ -51,7 +51,7 @@ READ_SIZE = 64 * 1024  # as much as a transport gives at a time
     help="Play a recording so many times as fast as it was; without any waiting unless told.",
 )
 @click.option(
-    "--wire", metavar="NAME", type=click.Choice(WIRES), help="The wire format of a body; guessed when left out."
+    "--wire", metavar="NAME", type=NamedChoice(WIRES), help="The wire format of a body; guessed when left out."
 )
 @click.option(
     "--config",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -15,10 +16,12 @@ import trio
 
 from gestura._open_client import open_client
 from gestura.cli.help import examples
+from gestura.cli.log_lines import logged_to_stderr
 from gestura.cli.options import config_option, provider_option
 from gestura.cli.terminal_text import visible_line
 from gestura.cli.whom import open_configuration
-from gestura.config_file import read_config
+from gestura.config import StreamingConfig
+from gestura.config_file import DEFAULT, LoadedConfig, read_config, section_of
 from gestura.serve_settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -55,19 +58,21 @@ def serve(config_path: Path | None, provider: str | None, **told: Any) -> None:
     There is a page at /, gestura's own interface at /v1/streams, and OpenAI's at /v1/chat/completions. Keys of callers
     and limits stand in the table [serve] of the configuration file; keys can be in GESTURA_SERVE_KEYS, too.
     """
-    settings = attrs.evolve(
-        read_config(config_path).serve, **{name: value for name, value in told.items() if value is not None}
-    )
+    loaded = read_config(config_path)
+    settings = attrs.evolve(loaded.serve, **{name: value for name, value in told.items() if value is not None})
     settings.check_reach()
     try:
-        trio.run(partial(_serve, settings, provider, config_path))
+        with logged_to_stderr("gestura", logging.WARNING):
+            trio.run(partial(_serve, settings, provider, config_path, _told_of(loaded)))
     except OSError as error:
         raise click.ClickException(
             f"can't listen on {settings.host}, port {settings.port}: {error.strerror or error}"
         ) from error
 
 
-async def _serve(settings: ServeSettings, provider: str | None, config_path: Path | None) -> None:
+async def _serve(
+    settings: ServeSettings, provider: str | None, config_path: Path | None, told_of: frozenset[str]
+) -> None:
     from gestura.relay import (  # with what serves, slow to import: no other command should wait for it
         Worker,
         open_relay,
@@ -75,9 +80,9 @@ async def _serve(settings: ServeSettings, provider: str | None, config_path: Pat
     from gestura.serving import open_server
 
     async with (
-        open_configuration(provider, None, config_path) as config,
+        open_configuration(provider, None, config_path) as whole,
         open_relay(settings.redis_url, prefix=settings.redis_prefix) as relay,
-        open_client(config) as client,
+        open_client(config := _without_untold(whole, told_of)) as client,
         open_server(relay, config, settings) as server,
     ):
         worker = Worker(client, relay, capacity=settings.worker_streams, drain_seconds=settings.drain)
@@ -94,6 +99,18 @@ async def _serve(settings: ServeSettings, provider: str | None, config_path: Pat
                         until_told_twice.start_soon(_hurry, signals, worker, draining)
                         await server.wait_until_idle()
                 until_told_twice.cancel_scope.cancel()
+
+
+def _told_of(loaded: LoadedConfig) -> frozenset[str]:
+    """The providers that the file or a variable says something of."""
+    said = [path for path, origin in loaded.origins.items() if origin != DEFAULT]
+    return frozenset(name for name in loaded.settings if any(path.startswith(f"{section_of(name)}.") for path in said))
+
+
+def _without_untold(config: StreamingConfig, told_of: frozenset[str]) -> StreamingConfig:
+    """Without providers that are there by default alone, as Ollama is: callers would be offered what may not run."""
+    asked = {*told_of, config.primary, *config.fallback}
+    return attrs.evolve(config, providers={name: each for name, each in config.providers.items() if name in asked})
 
 
 async def _hurry(signals: AsyncIterator[int], worker: Worker, draining: trio.CancelScope) -> None:

@@ -12,7 +12,6 @@ import click
 
 from gestura import simulator
 from gestura.cli.help import examples
-from gestura.errors import ConfigError
 from gestura.simulator import built_in_scenarios, load_scenario
 
 if TYPE_CHECKING:
@@ -44,8 +43,6 @@ def simulate(scenarios: Sequence[Path], port: int, as_json: bool) -> None:
     try:
         served = [*built_in_scenarios(), *map(load_scenario, scenarios)]
         simulator.run(served, port=port, otherwise=OTHERWISE, announce=_announce_as_json if as_json else _announce)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"can't listen on port {port}: {error.strerror or error}") from error
 

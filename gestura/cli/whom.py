@@ -13,15 +13,33 @@ from typing import Final
 import attrs
 
 from gestura.config import ProviderSettings, StreamingConfig
-from gestura.config_file import load_config
+from gestura.config_file import LoadedConfig, read_config, section_of
 from gestura.environment import VARIABLES
 from gestura.errors import ConfigError
 from gestura.local import LocalModel, open_local_model
+from gestura.nearest_names import nearest_name
+from gestura.providers import BUILTIN_PROVIDERS, unknown_kind
 
-__all__ = ["LOCAL", "check_provider", "local_settings", "open_configuration"]
+__all__ = ["LOCAL", "check_provider", "local_settings", "open_configuration", "read_for_commands"]
 
 LOCAL: Final = "local"
 """The provider name of the model that gestura starts itself."""
+
+
+def read_for_commands(path: Path | None) -> LoadedConfig:
+    """The user's configuration, for commands, which speak the built-in wire formats only: a program may bring its own.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    loaded = read_config(path)
+    unavailable = dict(loaded.config.unavailable)
+    for name, settings in loaded.config.providers.items():
+        if settings.kind not in BUILTIN_PROVIDERS:
+            setting = f"{section_of(name)}.kind"
+            unavailable[name] = f"{loaded.origins[setting]}: {setting}: {unknown_kind(settings.kind)}"
+    providers = {name: each for name, each in loaded.config.providers.items() if name not in unavailable}
+    return attrs.evolve(loaded, config=attrs.evolve(loaded.config, providers=providers, unavailable=unavailable))
 
 
 @asynccontextmanager
@@ -38,7 +56,7 @@ async def open_configuration(
     Raises:
         ConfigError: there is no such provider, it is not configured, or the local model is another one.
     """
-    config = load_config(path)
+    config = read_for_commands(path).config
     if provider != LOCAL:
         if provider is not None or not config.fallback:
             check_provider(provider or config.primary, config)
@@ -61,11 +79,13 @@ def check_provider(name: str, config: StreamingConfig) -> None:
     """
     if name in config.providers:
         return
+    if name in config.unavailable:
+        raise ConfigError(config.unavailable[name])
     if name == LOCAL:
         raise ConfigError("the local model is not running: begin with `--provider local`")
     if name not in VARIABLES:
-        known = ", ".join(dict.fromkeys((*VARIABLES, *config.providers, LOCAL)))
-        raise ConfigError(f"there is no provider {name!r}; known are {known}")
+        known = dict.fromkeys((*VARIABLES, *config.providers, *config.unavailable, LOCAL))
+        raise ConfigError(f"there is no provider {name!r}{nearest_name(name, known)}")
     keys = " or ".join(VARIABLES[name].api_key)
     raise ConfigError(
         f"{name} is not configured: set {keys}; `gestura providers` lists whom you can ask, and "

@@ -13,6 +13,7 @@ import trio
 from gestura._actors.groups import bare_errors
 from gestura._open_client import open_client
 from gestura.cli.help import examples
+from gestura.cli.log_lines import logged_to_stderr
 from gestura.cli.options import config_option, provider_option
 from gestura.cli.whom import open_configuration
 from gestura.relay import open_relay
@@ -73,7 +74,6 @@ def worker(
     """
     if not url:
         raise click.UsageError("tell where Redis is: --redis redis://localhost, or GESTURA_REDIS_URL")
-    _log_to_stderr()
 
     async def work() -> bool:
         beat_seconds = min(1.0, dead_after / 4)
@@ -86,7 +86,9 @@ def worker(
                 Worker(client, relay, capacity=capacity, after_death=after_death, drain_seconds=drain_seconds)
             )
 
-    if trio.run(work):
+    with logged_to_stderr("gestura.worker", logging.INFO):
+        interrupted = trio.run(work)
+    if interrupted:
         raise KeyboardInterrupt
 
 
@@ -111,11 +113,3 @@ async def _drain_when_told(
             working.drain()
             if len(stopped_by) == 2:  # from now on they do what they do by themselves
                 return
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("gestura.worker")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)

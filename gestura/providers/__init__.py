@@ -8,18 +8,19 @@ for: hardly any program speaks to all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Final, Protocol
 
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.limits import Limits
+from gestura.nearest_names import nearest_name
 from gestura.stages import Stage
 from gestura.stages.deltas import Delta, Frame
 from gestura.transport import HttpRequest
 
-__all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "biller", "display_name"]
+__all__ = ["BUILTIN_PROVIDERS", "Provider", "ProviderFactory", "biller", "display_name", "unknown_kind"]
 
 
 class Provider(Protocol):
@@ -103,6 +104,15 @@ _BILLERS: Final = {
     "grok_responses": "grok",
     "ollama": "ollama",
 }
+
+
+def unknown_kind(kind: str, known: Iterable[str] = BUILTIN_PROVIDERS) -> str:
+    """What is wrong with a kind that is not among the `known` ones.
+
+    >>> unknown_kind("openai-chat")
+    "'openai-chat' is no wire format; did you mean 'openai_chat'?"
+    """
+    return f"{kind!r} is no wire format{nearest_name(kind, sorted(known))}"
 
 
 def display_name(name: str) -> str:

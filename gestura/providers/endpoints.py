@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from gestura.errors import ConfigError
 
-__all__ = ["endpoint_url"]
+__all__ = ["check_base_url", "endpoint_url"]
 
 
 def endpoint_url(
@@ -41,6 +41,24 @@ def endpoint_url(
     >>> endpoint_url("https://openrouter.ai/api/v1/", "v1", "chat/completions")
     'https://openrouter.ai/api/v1/chat/completions'
     """
+    parts = check_base_url(base_url)
+    host = parts.hostname or ""
+    if sends_secrets and not allow_plain_http and parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigError(
+            f"base_url: plain http to {host} would send the key in the clear; use https, or set "
+            "allow_plain_http for a network that you trust"
+        )
+    below = f"{parts.path.strip('/') or version}/{path}".lstrip("/")
+    queries = "&".join(filter(None, (parts.query, query)))
+    return f"{parts.scheme}://{parts.netloc}/{below}" + (f"?{queries}" if queries else "")
+
+
+def check_base_url(base_url: str) -> SplitResult:
+    """The parts of a base URL.
+
+    Raises:
+        ConfigError: it is not one, or holds a user name or password.
+    """
     try:
         parts = urlsplit(base_url.strip())
         _ = parts.port  # read, because that is what checks it
@@ -50,14 +68,12 @@ def endpoint_url(
         raise ConfigError(f"base_url: expected http(s)://host[:port][/path], found scheme {parts.scheme!r}")
     if parts.username is not None or parts.password is not None:
         raise ConfigError("base_url: a user name or password does not belong in a URL; use api_key or headers")
-    if sends_secrets and not allow_plain_http and parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ConfigError(
-            f"base_url: plain http to {parts.hostname} would send the key in the clear; use https, or set "
-            "allow_plain_http for a network that you trust"
-        )
-    below = f"{parts.path.strip('/') or version}/{path}".lstrip("/")
-    queries = "&".join(filter(None, (parts.query, query)))
-    return f"{parts.scheme}://{parts.netloc}/{below}" + (f"?{queries}" if queries else "")
+    return parts
+
+
+def is_on_this_machine(base_url: str | None) -> bool:
+    """Whether a server that settings name is one of the user's own machine: its address is a loopback one."""
+    return base_url is not None and _is_loopback(urlsplit(base_url.strip()).hostname or "")
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,7 +5,8 @@ where there are none. So a follower that is slow costs nobody anything, and one 
 knows the number of the next entry, so nothing is missed and nothing comes twice, whatever happens to its connection.
 
 While nothing comes it looks at the publisher now and then. One that is dead gets its stream ended, by whichever
-follower sees it first, with an ending in the log that all the others read, too.
+follower sees it first, with an ending in the log that all the others read, too. The stream of a dead worker is left to
+the other workers first, for its request is still in the queue.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final, get_args
 
 import trio
 
+from gestura.answer import Transcript
 from gestura.chunks import Ending, Error, StreamChunk
 from gestura.errors import ErrorKind
 from gestura.relay.answers import PublishedAnswer
@@ -138,9 +140,25 @@ class Following:
             if is_in_the_queue(state):
                 if trio.current_time() - began >= self._settings.begin_seconds:
                     raise _NotBegunError(f"no worker has taken the stream up for {self._settings.begin_seconds:g} s")
-            elif pulse.look(state, trio.current_time()):
+            elif pulse.look(state, trio.current_time()) and not await self._waits_for_another(pulse.silence):
                 silence = f"it has not been heard of for {self._settings.dead_after:g} s"
                 await end_for_dead(self._log, self._patience, self._stream_id, state, silence)
+
+    async def _waits_for_another(self, silence: float) -> bool:
+        """Whether the stream of a dead worker is begun anew by another, which may first have to become free.
+
+        Its request is still in the queue, and nothing of the answer was shown.
+        """
+        if not self._grace:
+            return False
+        transcript = Transcript()
+        for chunk in await read_all(self._log, self._patience, self._stream_id):
+            transcript.add(chunk)
+        if not transcript.shown and silence >= self._settings.begin_seconds:
+            raise _NotBegunError(
+                f"its worker died, and no other has taken the stream up for {self._settings.begin_seconds:g} s"
+            )
+        return not transcript.shown
 
 
 def is_in_the_queue(state: StreamState) -> bool:

@@ -235,4 +235,7 @@ class Log(Protocol):
         """Raise the publisher's beat."""
 
     async def renew(self, stream_ids: Iterable[str]) -> None:
-        """Keep these streams for as long as if something had just been added; those that are gone are passed over."""
+        """Keep these streams for as long as if something had just been added; those that are gone are passed over.
+
+        Called now and then with none, too: a log that has to forget what expired may do it then.
+        """

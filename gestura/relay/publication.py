@@ -26,7 +26,7 @@ from gestura.errors import ErrorKind
 from gestura.messages import Message
 from gestura.relay.answers import PublishedAnswer
 from gestura.relay.entries import join, to_entry
-from gestura.relay.log import Log, LogUnreachable, Order, Position, PublicationLost, StreamState
+from gestura.relay.log import Log, LogUnreachable, Order, Position, PublicationLost, RelayError, StreamState
 from gestura.relay.patience import Patience
 
 _log = logging.getLogger("gestura.relay")
@@ -168,6 +168,10 @@ class Publication:
         except LogUnreachable as error:
             message = f"the log of published streams was out of reach for too long: {error}"
             self._leave(partial(_failed, "log_unreachable", message))
+            self._token.cancel()
+        except RelayError as error:
+            self._leave(partial(_failed, "log_refused", f"the log refuses the stream: {error}"))
+            self._on_its_way = []
             self._token.cancel()
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             _log.exception("a stream could not be published, by a bug")

@@ -27,6 +27,11 @@ class Pulse:
         self._looked = 0.0
         self._silence = 0.0
 
+    @property
+    def silence(self) -> float:
+        """How many seconds of silence were seen up to the last look."""
+        return self._silence
+
     def look(self, state: StreamState, now: float) -> bool:
         """What the log says now.
 

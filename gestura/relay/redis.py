@@ -22,7 +22,8 @@ async def open_redis(
 ) -> AsyncIterator[tuple[RedisLog, RedisQueue]]:
     """The log and the queue of a Redis server (7.0 or newer), for the length of the block.
 
-    It need not be within reach: what is asked of it then raises `LogUnreachable`, and works when it is back.
+    It need not be within reach: what is asked of it then raises `LogUnreachable`, and works when it is back. One that
+    is, and can't be used, is told of at once.
 
     Args:
         url: where it is; see `RedisAddress`.
@@ -31,13 +32,15 @@ async def open_redis(
         poll_seconds: how often those that wait for news look for it without being told.
 
     Raises:
-        ConfigError: the url can be none.
+        ConfigError: the url can be none; or what is there refuses the password, is not Redis, does not speak TLS, has a
+            certificate that is not good, or has no such database.
     """
     address = RedisAddress(url)
     with bare_errors():
         async with trio.open_nursery() as nursery:
             line = RedisLine(address, nursery, answer_seconds)
             notices = RedisNotices(RedisLine(address, nursery, answer_seconds), poll_seconds)
+            await line.check()
             nursery.start_soon(notices.serve)
             yield RedisLog(line, notices, prefix), RedisQueue(line, notices, prefix)
             nursery.cancel_scope.cancel()

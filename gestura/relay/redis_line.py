@@ -1,8 +1,9 @@
 """A line to Redis: one connection at a time, opened when it is needed and again when it broke.
 
 All tasks of a process share a line. Their commands go out together and are answered in their order, so one connection
-serves any number of them. What goes wrong is `LogUnreachable`; the next command finds a new connection. A server that
-is silent is noticed by a ping, not by each command's own clock.
+serves any number of them. What may be well the next time is `LogUnreachable`; the next command finds a new connection.
+What Redis refuses for good is a `RelayError` in its own words. A server that is silent is noticed by a ping, not by
+each command's own clock.
 
 The connections are coredis's, its pool is not used: in version 6.9 a pool loses a place each time that a task is
 cancelled while it connects or waits for a blocked read, until none is left.
@@ -22,18 +23,33 @@ import attrs
 import trio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from coredis.connection import BaseConnection
-from coredis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from coredis.exceptions import (
+    AuthenticationFailureError,
+    AuthenticationRequiredError,
+    AuthorizationError,
+    InvalidResponse,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    UnknownCommandError,
+    WrongTypeError,
+)
 from coredis.pool import ConnectionPool
 
 from gestura._actors.groups import bare_errors
 from gestura.errors import ConfigError
-from gestura.relay.log import LogUnreachable
+from gestura.relay.log import LogUnreachable, RelayError
 
 __all__ = ["RedisAddress", "RedisLine", "Script"]
 
 Value = str | bytes | int | float
 
 _TLS_OPTIONS: Final = {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
+
+
+_FOR_GOOD: Final = (WrongTypeError, AuthorizationError, UnknownCommandError)
+"""What Redis refuses today it refuses tomorrow. A full memory or a replica, for one, may be otherwise soon."""
 
 
 class RedisAddress:
@@ -95,16 +111,64 @@ class RedisAddress:
 
     def unreachable(self, error: Exception) -> LogUnreachable:
         """What went wrong there, with its cause; without it, should that repeat the password."""
+        unreachable = LogUnreachable(self._told(error))
+        unreachable.__cause__ = None if self._repeats_a_secret(error) else error
+        return unreachable
+
+    def refusal(self, error: Exception) -> RelayError:
+        """As `unreachable`, for what need not be tried again."""
+        refusal = RelayError(self._told(error))
+        refusal.__cause__ = None if self._repeats_a_secret(error) else error
+        return refusal
+
+    def _repeats_a_secret(self, error: Exception) -> bool:
         told = "".join(traceback.format_exception(error))
-        if any(secret in told for secret in self._secrets):
-            return LogUnreachable(f"Redis at {self} can't be used: {type(error).__name__}")
+        return any(secret in told for secret in self._secrets)
+
+    def _told(self, error: Exception) -> str:
+        what = "refuses" if isinstance(error, ResponseError) else "can't be used"
+        if self._repeats_a_secret(error):
+            return f"Redis at {self} {what}: {type(error).__name__}"
         root: BaseException = error
         while root.__cause__ is not None:
             root = root.__cause__
         why = dict.fromkeys(str(each) or type(each).__name__ for each in (error, root))
-        unreachable = LogUnreachable(f"Redis at {self} can't be used: {': '.join(why)}")
-        unreachable.__cause__ = error
-        return unreachable
+        return f"Redis at {self} {what}: {': '.join(why)}"
+
+
+def _mistake(error: BaseException | None) -> str | None:
+    """What is wrong with an address or a server, if a connection failed for what no waiting mends."""
+    while error is not None:
+        match error:
+            case AuthenticationFailureError():
+                return "the user name or the password is wrong"
+            case AuthenticationRequiredError():
+                return "it wants a password, as in redis://:PASSWORD@host"
+            case AuthorizationError():
+                return "the user may not do what is needed"
+            case ResponseError() if "DB index is out of range" in str(error):
+                return "it has no database of this number"
+            case InvalidResponse():
+                return "what answers there is not Redis"
+            case UnknownCommandError():
+                return "what answers there is not Redis, or is older than 7.0"
+            case ssl.SSLCertVerificationError():
+                return f"its certificate is refused: {error.verify_message}"
+            case ssl.SSLWantReadError():
+                return "it does not answer in TLS, as for rediss://; without TLS it is redis://"
+            case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
+                return "it does not speak TLS, as for rediss://; without TLS it is redis://"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _word(word: Value) -> bytes | int | float:
+    """A word that can be sent: one that can't is its sender's bug, and would break the connection for all others."""
+    if isinstance(word, str):
+        return word.encode()
+    if not isinstance(word, bytes | int | float):
+        raise TypeError(f"Redis takes no {type(word).__name__}")
+    return word
 
 
 class Script:
@@ -142,6 +206,19 @@ class RedisLine:
         self._answer_seconds = answer_seconds
         self._connection: BaseConnection | None = None
         self._opening: _Opening | None = None
+        self._mistake: str | None = None
+
+    async def check(self) -> None:
+        """Try to connect, to see whether that can work. A server that is out of reach may be there later.
+
+        Raises:
+            ConfigError: it can't.
+        """
+        try:
+            await self.connected()
+        except LogUnreachable:
+            if self._mistake is not None:
+                raise ConfigError(f"Redis at {self._address} can't be used: {self._mistake}") from None
 
     async def connected(self) -> BaseConnection:
         """A connection that can be used now.
@@ -168,18 +245,22 @@ class RedisLine:
             undisturbed: once they went out, no cancellation keeps the answers from coming back.
 
         Raises:
-            LogUnreachable: some were not answered, or refused.
+            LogUnreachable: some were not answered, or refused for now.
+            RelayError: some were refused for good.
         """
+        checked = [(str(name).encode(), [_word(word) for word in rest]) for name, *rest in commands]
         connection = await self.connected()
         answers: list[Any] = []
         try:
-            requests = [connection.create_request(str(name).encode(), *rest) for name, *rest in commands]
+            requests = [connection.create_request(name, *rest) for name, rest in checked]
             with trio.CancelScope(shield=undisturbed):
                 answers = [await request for request in requests]
         except Exception as error:  # noqa: BLE001  # whatever broke the connection fails what was asked over it
+            if isinstance(error, _FOR_GOOD):
+                raise self._address.refusal(error)  # noqa: B904  # it has its cause, if it may
             if isinstance(error, ReadOnlyError):  # a replica now: whoever took its place may have its address
                 connection.invalidate()
-            raise self._address.unreachable(error)  # noqa: B904  # it has its cause, if it may
+            raise self._address.unreachable(error)  # noqa: B904  # as above
         return answers
 
     async def run(
@@ -218,6 +299,7 @@ class RedisLine:
                     await self._watch(connection)
                     nursery.cancel_scope.cancel()
         except (RedisError, OSError, trio.TooSlowError) as error:
+            self._mistake = _mistake(error)
             self._over(opening, self._address.unreachable(error))
         finally:
             self._over(opening, LogUnreachable(f"the line to Redis at {self._address} was closed"))

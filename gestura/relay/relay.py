@@ -142,7 +142,7 @@ class Relay:
 
         Raises:
             UnknownStream: no such stream was published, or it has expired.
-            RelayError: the position lies behind the end of the stream.
+            RelayError: no entry of the stream stands at the position.
             ValueError: the position is none.
             LogUnreachable: the log is out of reach.
         """
@@ -151,6 +151,10 @@ class Relay:
             state = await self.state(stream_id)
             if position > state.last or position.number > state.last.number:
                 raise RelayError(f"{stream_id!r} has no entry {position}; the last one is {state.last}")
+            if position.number == 0:
+                position = START
+            elif position != state.last:
+                await self._check_is_there(stream_id, position)
             yield Following(
                 stream_id,
                 state,
@@ -160,6 +164,12 @@ class Relay:
                 patience=self._patience,
                 settings=self._settings,
             )
+
+    async def _check_is_there(self, stream_id: str, position: Position) -> None:
+        before = Position(position.term, position.number - 1)
+        found = await self._patience.with_(lambda: self._log.read(stream_id, before, most=1))
+        if not found or found[0].position != position:
+            raise RelayError(f"{stream_id!r} has no entry {position}")
 
     async def state(self, stream_id: str) -> StreamState:
         """What is known of a stream now.
@@ -351,7 +361,7 @@ async def open_relay(
         answer_seconds: how long the log may take for one answer.
         leave_seconds: how long leaving a publication by an exception or a cancellation may take, to tell its ending.
         begin_seconds: how long a follower waits for a submitted stream that no worker has taken up.
-        takeover_seconds: how long followers leave a submitted stream, whose worker has died, to other workers.
+        takeover_seconds: how long followers leave an answer, amid which its worker died, to other workers.
         max_entries: entries of one stream, its ending included.
 
     Raises:
@@ -391,6 +401,6 @@ async def _kept_in(
     try:
         from gestura.relay.redis import open_redis  # an extra
     except ImportError as error:
-        raise ConfigError(f"streams in Redis need the extra gestura[relay]: {error}") from error
+        raise ConfigError(f"streams in Redis need an extra: pip install 'gestura[relay]' ({error})") from error
     async with open_redis(url, prefix=prefix, answer_seconds=answer_seconds) as kept_in:
         yield kept_in

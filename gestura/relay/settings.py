@@ -21,8 +21,9 @@ class RelaySettings:
         reach_seconds: how long the log may be out of reach before a stream ends for it.
         answer_seconds: how long the log may take for one answer.
         leave_seconds: how long leaving a publication by an exception or a cancellation may take, to tell its ending.
-        begin_seconds: how long a follower waits for a submitted stream that no worker has taken up.
-        takeover_seconds: how long followers leave a submitted stream, whose worker has died, to other workers.
+        begin_seconds: how long a follower waits for a submitted stream that no worker has taken up, or no other one
+            after its worker died without having shown anything.
+        takeover_seconds: how long followers leave an answer, amid which its worker died, to other workers.
         max_entries: entries of one stream, its ending included.
     """
 

@@ -5,13 +5,17 @@ is offered to others after a while. Who is given it looks at the stream. One tha
 still beats is left alone. One whose publisher is dead is begun anew, in the next term, where nothing of the answer was
 shown; else it is ended with an `Error`, or resumed, as the worker was told. Whatever a worker does twice, or two do at
 once, the log lets one of them do once.
+
+Only answering takes one of a worker's places. To see whether a publisher is dead, or to end its stream, takes none: so
+a full worker still does it. What it finds to be answered waits for a place, and is offered to the others meanwhile.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final, Literal
 
 import attrs
@@ -31,6 +35,7 @@ from gestura.relay.log import LogUnreachable, PublicationLost, RelayError, Strea
 from gestura.relay.patience import Patience
 from gestura.relay.publication import Publication
 from gestura.relay.pulse import Pulse
+from gestura.relay.reach import Reach
 from gestura.relay.relay import Relay
 from gestura.relay.work import WorkItem
 
@@ -41,6 +46,8 @@ AfterDeath = Literal["end", "resume"]
 
 SECONDS_TO_PAUSE: Final = 5.0
 """How long streams have to end after they were paused, before they are left."""
+
+ABANDONED_AT_A_TIME: Final = 100
 
 RETRY_SECONDS: Final = 1.0
 """From one attempt to the next while the queue is out of reach."""
@@ -84,14 +91,21 @@ class Worker:
         self._patience = Patience(relay.settings.reach_seconds, relay.settings.answer_seconds)
         self._holder = relay.keeper.publisher
         self._held: set[str] = set()
+        """All that it sees to, by their tickets."""
+        self._answering: set[str] = set()
+        """Those of them that have a place."""
+        self._waiting: set[str] = set()
+        """Those that should have one."""
+        self._log_reach = Reach("the log", _log)
+        self._queue_reach = Reach("the queue", _log)
         self._changed = trio.Event()
         self._taking = trio.CancelScope()
         self._token = CancellationToken()
 
     @property
     def running(self) -> int:
-        """How many requests it has: it answers them, or sees whether another worker does."""
-        return len(self._held)
+        """How many requests it answers."""
+        return len(self._answering)
 
     def drain(self) -> None:
         """Take no more, and let `serve` return when what was taken is answered. Called again: pause that at once."""
@@ -125,78 +139,121 @@ class Worker:
 
     async def _take(self, nursery: trio.Nursery) -> None:
         """Take what nobody has, and every now and then what somebody had; cancelled, it has lost nothing of it."""
-        queue, look_seconds = self._relay.queue, self._relay.settings.look_seconds
         looked = trio.current_time()
         while True:
-            while len(self._held) >= self._capacity:
-                await self._changed.wait()
-            room = self._capacity - len(self._held)
             try:
-                if trio.current_time() - looked >= look_seconds:
-                    # Silent for half the time after which it is dead: there is time left to see that it is.
-                    silent = self._relay.settings.dead_after / 2
-                    items = await queue.take_abandoned(self._holder, most=room, silent_seconds=silent)
-                    looked = trio.current_time()
+                if (until_look := looked + self._relay.settings.look_seconds - trio.current_time()) <= 0:
+                    if await self._take_abandoned(nursery) < ABANDONED_AT_A_TIME:
+                        looked = trio.current_time()
+                elif (room := self._capacity - len(self._answering) - len(self._waiting)) > 0:
+                    items = await self._relay.queue.take(self._holder, most=room, wait_seconds=until_look)
+                    for item in items:
+                        self._has_place(item)
+                    self._see_to_all(items, nursery)
                 else:
-                    items = await queue.take(self._holder, most=room, wait_seconds=look_seconds)
+                    with trio.move_on_after(until_look):
+                        await self._changed.wait()
+                    continue
+                self._queue_reach.is_back()
             except LogUnreachable as error:
-                _log.warning("takes no requests: %s", error)
+                self._queue_reach.is_lost(error)
                 await trio.sleep(RETRY_SECONDS)
-                continue
-            for item in items:
-                if item.ticket not in self._held:  # the queue may give it to the same one again
-                    self._held.add(item.ticket)
-                    nursery.start_soon(self._see_to, item)
+
+    async def _take_abandoned(self, nursery: trio.Nursery) -> int:
+        """Take what somebody had who is silent for half the time after which he is dead. How many it was given."""
+        items = await self._relay.queue.take_abandoned(
+            self._holder, most=ABANDONED_AT_A_TIME, silent_seconds=self._relay.settings.dead_after / 2
+        )
+        self._see_to_all(items, nursery)
+        return len(items)
+
+    def _see_to_all(self, items: Iterable[WorkItem], nursery: trio.Nursery) -> None:
+        for item in items:
+            if item.ticket not in self._held:  # the queue may give it to the same one again
+                self._held.add(item.ticket)
+                nursery.start_soon(self._see_to, item)
 
     async def _keep(self) -> None:
-        """Tell the queue what is still being worked on."""
+        """Tell the queue what is still being worked on. What waits for a place is anybody's who has one."""
         while True:
             await trio.sleep(self._relay.settings.beat_seconds)
-            if self._held:
+            if tickets := self._held - self._waiting:
                 with suppress(LogUnreachable):
-                    await self._patience.once(lambda: self._relay.queue.keep(self._holder, list(self._held)))
+                    await self._patience.once(partial(self._relay.queue.keep, self._holder, tickets))
 
     async def _see_to(self, item: WorkItem) -> None:
         """Have an item answered, by whomever, and take it out of the queue."""
         try:
-            if await self._until_it_ended(item.stream_id):
+            if await self._until_it_ended(item):
                 await self._is_done(item)
         finally:
             self._held.discard(item.ticket)
-            self._tell()
+            self._let_go(item)
 
     async def _is_done(self, item: WorkItem) -> None:
         while True:
             with suppress(LogUnreachable):
                 return await self._patience.with_(lambda: self._relay.queue.done(item.ticket))
 
-    async def _until_it_ended(self, stream_id: str) -> bool:
+    async def _until_it_ended(self, item: WorkItem) -> bool:
         """Take a stream up, when it is time to, and wait for its ending. Whether it has one; not if it is left."""
         settings = self._relay.settings
+        stream_id = item.stream_id
         pulse = Pulse(settings.dead_after, settings.look_seconds)
         while True:
             try:
                 state = await self._relay.state(stream_id)
+                self._log_reach.is_back()
                 if state.ended:
                     return True
                 is_free = is_in_the_queue(state) or pulse.look(state, trio.current_time())
-                if is_free and await self._take_up(stream_id, state):
+                if is_free and await self._take_up(item, state):
                     continue
+                if not is_free:
+                    self._let_go(item)
             except UnknownStream:
                 _log.warning("%s: expired before it was answered", stream_id)
                 return True
             except LogUnreachable as error:
-                _log.warning("%s: %s", stream_id, error)
+                self._log_reach.is_lost(error)
+            except RelayError as error:
+                _log.error("%s: left as it is: %s", stream_id, error)
+                return False
             if self._taking.cancel_called:
                 return False
-            await trio.sleep(settings.look_seconds)
+            with trio.move_on_after(settings.look_seconds):
+                await self._place(item)
 
-    async def _take_up(self, stream_id: str, state: StreamState) -> bool:
+    async def _place(self, item: WorkItem) -> None:
+        """Wait for a place, if the item waits for one, and give it to it."""
+        while item.ticket not in self._waiting or self._taking.cancel_called or not self._has_place(item):
+            await self._changed.wait()
+
+    def _has_place(self, item: WorkItem) -> bool:
+        """Whether the item has a place now. If not it waits for one."""
+        if item.ticket not in self._answering:
+            if len(self._answering) >= self._capacity:
+                self._waiting.add(item.ticket)
+                return False
+            self._answering.add(item.ticket)
+        self._waiting.discard(item.ticket)
+        return True
+
+    def _let_go(self, item: WorkItem) -> None:
+        """Give the item's place to others."""
+        self._answering.discard(item.ticket)
+        self._waiting.discard(item.ticket)
+        self._tell()
+
+    async def _take_up(self, item: WorkItem, state: StreamState) -> bool:
         """Answer a request, go on with an answer, or end a stream. Whether something was done about it."""
+        stream_id = item.stream_id
         try:
             plan = await self._plan(stream_id, state)
             if plan is None:
                 return True
+            if (self._taking.cancel_called and item.ticket not in self._answering) or not self._has_place(item):
+                return False
             _log.info("%s: answers, in term %d", stream_id, state.term + 1)
             async with self._client.resume(
                 plan.paused, token=self._token, publish=_Successor(self._relay, state, plan), stream_id=stream_id
@@ -206,6 +263,7 @@ class Worker:
             _log.info("%s: ended with %s", stream_id, type(chunks.ending).__name__)
         except (PublicationLost, StreamExists) as error:
             _log.info("%s: left to another: %s", stream_id, error)
+            self._let_go(item)
             return False
         except LogUnreachable:
             raise

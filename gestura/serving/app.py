@@ -177,7 +177,7 @@ class App:
         return exchange.whole({"status": "ready"})
 
     async def _metrics(self, exchange: Exchange, _caller: str) -> web.StreamResponse:
-        return exchange.text(self._service.metrics.text(), {"Content-Type": CONTENT_TYPE})
+        return exchange.text(await self._service.measure(), {"Content-Type": CONTENT_TYPE})
 
 
 async def _nowhere(exchange: Exchange, _caller: str) -> web.StreamResponse:

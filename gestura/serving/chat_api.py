@@ -50,10 +50,11 @@ class ChatApi:
     async def _whole(self, exchange: Exchange, chunks: Following, asked: ChatRequest) -> web.StreamResponse:
         created = int(time.time())
         transcript = Transcript()
-        async for chunk in chunks:
-            transcript.add(chunk)
-        assert chunks.ending is not None  # noqa: S101  # for mypy: it is the last one
-        self._service.metrics.count_ending(chunks.ending)
+        while chunks.ending is None:
+            taken = await batch(chunks)
+            for chunk, _ in taken:
+                transcript.add(chunk)
+            self._count(chunks, len(taken))
         name = f"chatcmpl-{chunks.stream_id}"
         return exchange.whole(
             completion(transcript, chunks.ending, completion_id=name, model=asked.model, created=created),
@@ -70,18 +71,19 @@ class ChatApi:
             if waiting.cancelled_caught:
                 made = [HEARTBEAT]
             else:
+                self._count(chunks, len(taken))
                 self._refuse_if_failed(exchange, chunks.ending)
                 made = [event(each) for chunk, _ in taken for each in events.feed(chunk)]
-                self._service.metrics.chunks.inc(len(taken))
             if made and not exchange.begun:
                 await exchange.begin(headers)
             if made:
                 await exchange.write(b"".join(made))
-        if chunks.ending is not None:
-            self._service.metrics.count_ending(chunks.ending)
         if not events.failed:
             await exchange.write(DONE)
         return exchange.written()
+
+    def _count(self, chunks: Following, taken: int) -> None:
+        self._service.metrics.count_sent(chunks.stream_id, taken, chunks.ending, trio.current_time())
 
     def _refuse_if_failed(self, exchange: Exchange, ending: Ending | None) -> None:
         """A failure before the first word is told by its status."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["DONE", "HEADERS", "HEARTBEAT", "OPENING", "event"]
+__all__ = ["DONE", "HEADERS", "HEARTBEAT", "LATER", "OPENING", "event"]
 
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -17,6 +17,9 @@ HEADERS: Final = {
 
 OPENING: Final = b"retry: 1000\n\n"
 """How soon a browser's EventSource comes back, in milliseconds."""
+
+LATER: Final = b"retry: 60000\n\n"
+"""For an EventSource that is told an ending of its own: it comes back, and may well be told the same again."""
 
 HEARTBEAT: Final = b":\n\n"
 """A comment, which readers pass over."""

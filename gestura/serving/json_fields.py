@@ -6,13 +6,13 @@ What nobody asks for, by `take`, is refused at the end, by `close`: a caller who
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar, overload
 
+from gestura.nearest_names import did_you_mean
 from gestura.serving.refused import Refused
 
-__all__ = ["Fields", "spot", "wrong"]
+__all__ = ["Fields", "spot", "take_stop", "wrong"]
 
 T = TypeVar("T")
 
@@ -112,7 +112,8 @@ class Fields:
         """
         value = self.take_any(name)
         if value is not None and value not in admitted:
-            raise wrong(self.at(name), f"{_found(value)} can't be asked for here; leave it out")
+            asked = "this" if isinstance(value, dict | list) else _found(value)
+            raise wrong(self.at(name), f"{asked} can't be asked for here; leave it out")
 
     def close(self) -> None:
         """Nothing may be left.
@@ -121,13 +122,24 @@ class Fields:
             Refused: a field is not known.
         """
         for name in self._left:
-            nearest = difflib.get_close_matches(name, self._asked, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise wrong(self.at(name[:SHOWN]), f"there is no such field{hint}")
+            raise wrong(self.at(name[:SHOWN]), f"there is no such field{did_you_mean(name, self._asked)}")
 
     def at(self, name: str) -> str:
         """The path of a field of this object."""
         return spot(self.path, name)
+
+
+def take_stop(fields: Fields) -> tuple[str, ...]:
+    """The field `stop`: what ends an answer, one string or several.
+
+    Raises:
+        Refused: it is neither.
+    """
+    stop = fields.take_any("stop")
+    each = [stop] if isinstance(stop, str) else stop or []
+    if not isinstance(each, list) or not all(isinstance(word, str) for word in each):
+        raise wrong(fields.at("stop"), "expected a string or an array of strings")
+    return tuple(each)
 
 
 def _found(value: Any) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -30,7 +30,7 @@ from gestura.parts import (
     ToolResult,
 )
 from gestura.request_options import NamedTool, Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
-from gestura.serving.json_fields import Fields, spot, wrong
+from gestura.serving.json_fields import Fields, spot, take_stop, wrong
 from gestura.serving.refused import Refused
 
 __all__ = ["ChatRequest", "read_chat_request"]
@@ -60,6 +60,17 @@ WITHOUT_EFFECT: Final = ("metadata", "prompt_cache_key", "prompt_cache_retention
 """Fields for OpenAI's own accounts: they change nothing about the answer."""
 
 EFFORTS: Final[dict[str, Reasoning]] = {"none": "off", "low": "low", "medium": "medium", "high": "high"}
+
+LONGEST: Final = ("max_completion_tokens", "max_tokens")
+"""Two names of one thing; the first one goes before."""
+
+NAMES: Final = (
+    (re.compile(r"^sampling\."), ""),
+    (re.compile(r"^(tools\[\d+\])\."), r"\1.function."),
+    (re.compile(r"^response_format\."), "response_format.json_schema."),
+    (re.compile(r"^(messages\[\d+\])\..*"), r"\1"),
+)
+"""What a path of our request is called in the body. Parts of messages have no one place there."""
 
 MESSAGE_NUMBER: Final = re.compile(r"messages\[(\d+)\]")
 
@@ -111,14 +122,21 @@ def read_chat_request(body: Any) -> ChatRequest:
     try:
         request = Request(messages=messages, system=system, **options)
     except ConfigError as error:
-        raise _as_sent(str(error), len(system)) from None
+        raise _as_sent(str(error), len(system), body) from None
     return ChatRequest(model=model, request=request, stream=stream, tells_usage=tells_usage)
 
 
-def _as_sent(problem: str, above: int) -> Refused:
-    """What is wrong with the request, with messages counted as in the body, where `above` system ones are first."""
+def _as_sent(problem: str, above: int, body: Mapping[str, Any]) -> Refused:
+    """What is wrong with the request, with the names of the body.
+
+    Its messages are counted as in the body, where `above` system ones are first.
+    """
     told = MESSAGE_NUMBER.sub(lambda found: f"messages[{int(found[1]) + above}]", problem)
     path, colon, words = told.partition(": ")
+    if path == "sampling.max_output_tokens":
+        path = next(name for name in LONGEST if body.get(name) is not None)
+    for ours, theirs in NAMES:
+        path = ours.sub(theirs, path)
     return wrong(path if colon else "", words or told)
 
 
@@ -134,18 +152,13 @@ def _stream_options(fields: Fields) -> bool:
 
 
 def _sampling(fields: Fields) -> Sampling:
-    longest = [fields.take(name, int) for name in ("max_completion_tokens", "max_tokens")]
-    stop = fields.take_any("stop")
-    if not isinstance(stop, str | list | None) or (
-        isinstance(stop, list) and not all(isinstance(each, str) for each in stop)
-    ):
-        raise wrong("stop", "expected a string or an array of strings")
+    longest = [fields.take(name, int) for name in LONGEST]
     return Sampling(
         temperature=fields.take("temperature", float),
         top_p=fields.take("top_p", float),
         max_output_tokens=next((each for each in longest if each is not None), None),
         seed=fields.take("seed", int),
-        stop=stop or (),
+        stop=take_stop(fields),
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import trio
 from aiohttp import web
 
+from gestura._actors.groups import bare_errors
 from gestura.config import StreamingConfig
 from gestura.relay.relay import Relay
 from gestura.serve_settings import ServeSettings
@@ -90,17 +91,20 @@ async def open_server(
             shutdown_timeout=CLOSING_SECONDS,
             auto_decompress=False,
         )
-        async with open_loop(runner.cleanup, without=WITHOUT) as loop:
-            app.run_on(loop)
-            await loop.run_aio_coroutine(_start(runner, listener))
-            try:
-                yield Server(_url_of(listener), service, app)
-                service.is_ending = True
-                with trio.move_on_after(LAST_WORDS_SECONDS):
-                    await service.end_what_ends_here()
-                    await app.wait_until_idle()
-            finally:
-                app.break_off()
+        with bare_errors():
+            async with open_loop(runner.cleanup, without=WITHOUT) as loop, trio.open_nursery() as nursery:
+                nursery.start_soon(service.withdraw)
+                app.run_on(loop)
+                await loop.run_aio_coroutine(_start(runner, listener))
+                try:
+                    yield Server(_url_of(listener), service, app)
+                    service.is_ending = True
+                    with trio.move_on_after(LAST_WORDS_SECONDS):
+                        await service.end_what_ends_here()
+                        await app.wait_until_idle()
+                    nursery.cancel_scope.cancel()
+                finally:
+                    app.break_off()
 
 
 async def _start(runner: web.AppRunner, listener: socket.socket) -> None:

@@ -21,7 +21,7 @@ from gestura.messages import Message, user
 from gestura.parts import TextPart
 from gestura.request_options import Reasoning, ResponseFormat, Sampling, Tool, ToolChoice
 from gestura.response_formats import response_format
-from gestura.serving.json_fields import Fields, spot, wrong
+from gestura.serving.json_fields import Fields, spot, take_stop, wrong
 from gestura.tool_schemas import read_tool
 
 __all__ = ["StreamRequest", "read_stream_request"]
@@ -55,7 +55,7 @@ def read_stream_request(body: Any) -> StreamRequest:
         "system": _system(fields.take_any("system")),
         "tools": tuple(_tool(spot("tools", n), each) for n, each in enumerate(fields.take("tools", list, []))),
         "tool_choice": _structured("tool_choice", fields.take_any("tool_choice"), ToolChoice | None),
-        "sampling": _structured("sampling", fields.take("sampling", dict, {}), Sampling),
+        "sampling": _sampling(Fields("sampling", fields.take("sampling", dict, {}))),
         "reasoning": _structured("reasoning", fields.take_any("reasoning"), Reasoning | None),
         "response_format": _format(fields.take("response_format", dict)),
         "extra": fields.take("extra", dict, {}),
@@ -72,6 +72,8 @@ def _messages(fields: Fields) -> tuple[Message, ...]:
     prompt, messages = fields.take("prompt", str), fields.take_any("messages")
     if (prompt is None) == (messages is None):
         raise wrong("prompt", "expected either prompt, a string, or messages, an array")
+    if prompt == "":
+        raise wrong("prompt", "must not be empty")
     if prompt is not None:
         return (user(prompt),)
     try:
@@ -91,6 +93,18 @@ def _system(value: Any) -> tuple[TextPart, ...]:
             return tuple(_structured(spot("system", n), _untagged(each), TextPart) for n, each in enumerate(value))
         case _:
             raise wrong("system", "expected a string or an array of text parts")
+
+
+def _sampling(fields: Fields) -> Sampling:
+    sampling = Sampling(
+        temperature=fields.take("temperature", float),
+        top_p=fields.take("top_p", float),
+        max_output_tokens=fields.take("max_output_tokens", int),
+        seed=fields.take("seed", int),
+        stop=take_stop(fields),
+    )
+    fields.close()
+    return sampling
 
 
 def _untagged(part: Any) -> Any:

@@ -12,18 +12,21 @@ leaves the stream as it is.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import trio
 from aiohttp import web
 
 from gestura.chunk_json import to_json
+from gestura.chunks import StreamChunk
 from gestura.conversation import continuation
 from gestura.relay.following import Following
-from gestura.relay.log import START, Position
+from gestura.relay.log import START, LogUnreachable, Position, RelayError, UnknownStream
 from gestura.serving.callers import no_such_stream
-from gestura.serving.events import HEADERS, HEARTBEAT, OPENING, event
+from gestura.serving.events import HEADERS, HEARTBEAT, LATER, OPENING, event
 from gestura.serving.exchange import Exchange
 from gestura.serving.refused import Refused
-from gestura.serving.service import Service, batch
+from gestura.serving.service import Service, batch, entering
 from gestura.serving.stream_request import read_stream_request
 
 __all__ = ["StreamsApi"]
@@ -47,25 +50,35 @@ class StreamsApi:
         """`GET /v1/streams/ID`."""
         stream_id = self._stream_of(exchange, caller)
         after = _after(exchange.request)
-        state = await self._service.relay.state(stream_id)
-        if state.ended and after.number >= state.last.number:
+        state = await self._service.state(stream_id)
+        if state.ended and after == state.last:
             return exchange.empty(status=204)  # at which a browser's EventSource stops coming back
-        async with self._service.follow(stream_id, after) as chunks:
+        async with AsyncExitStack() as stack:
+            try:
+                chunks = await stack.enter_async_context(self._service.follow(stream_id, after))
+            except (LogUnreachable, UnknownStream):
+                raise
+            except RelayError as error:
+                raise _no_position(error) from None
             return await self._send(exchange, chunks)
 
     async def cancel(self, exchange: Exchange, caller: str) -> web.StreamResponse:
         """`DELETE /v1/streams/ID`."""
-        await self._service.relay.cancel(self._stream_of(exchange, caller))
+        with entering():
+            await self._service.relay.cancel(self._stream_of(exchange, caller))
         return exchange.empty(status=202)
 
     async def pause(self, exchange: Exchange, caller: str) -> web.StreamResponse:
         """`POST /v1/streams/ID/pause`."""
-        await self._service.relay.pause(self._stream_of(exchange, caller))
+        with entering():
+            await self._service.relay.pause(self._stream_of(exchange, caller))
         return exchange.empty(status=202)
 
     async def resume(self, exchange: Exchange, caller: str) -> web.StreamResponse:
         """`POST /v1/streams/ID/resume`."""
-        paused = await self._service.relay.interrupted(self._stream_of(exchange, caller))
+        interrupted = self._stream_of(exchange, caller)
+        await self._service.state(interrupted)  # which soon tells a log that is out of reach
+        paused = await self._service.relay.interrupted(interrupted)
         if paused.request is None or paused.tool_results is not None:
             raise Refused(
                 "this stream can only be resumed by the program that ran its tools", status=409, code="conflict"
@@ -91,9 +104,8 @@ class StreamsApi:
             if waiting.cancelled_caught:
                 await exchange.write(HEARTBEAT)
                 continue
-            await exchange.write(b"".join(event(to_json(chunk), position) for chunk, position in taken))
-            metrics.chunks.inc(len(taken))
-        metrics.count_ending(chunks.ending)
+            await exchange.write(b"".join(_told(chunk, position) for chunk, position in taken))
+            metrics.count_sent(chunks.stream_id, len(taken), chunks.ending, trio.current_time())
         return exchange.written()
 
     def _stream_of(self, exchange: Exchange, caller: str) -> str:
@@ -104,6 +116,11 @@ class StreamsApi:
         return stream_id
 
 
+def _told(chunk: StreamChunk, position: Position | None) -> bytes:
+    """The event of a chunk; where it has no position, with when to come back."""
+    return event(to_json(chunk), position) if position is not None else LATER + event(to_json(chunk))
+
+
 def _after(request: web.Request) -> Position:
     """Behind which chunk the caller wants to go on."""
     told = request.headers.get("Last-Event-ID") or request.query.get("after")
@@ -112,4 +129,8 @@ def _after(request: web.Request) -> Position:
     try:
         return Position.parse(told)
     except ValueError as error:
-        raise Refused(f"Last-Event-ID or after: {error}", path="after") from None
+        raise _no_position(error) from None
+
+
+def _no_position(error: Exception) -> Refused:
+    return Refused(f"Last-Event-ID or after: {error}", path="after")

@@ -3,8 +3,9 @@
     async with open_simulator([Scenario(model="hello", steps=(Text("Hello!"),))]) as simulator:
         ...  # POST to simulator.url + "/v1/chat/completions", then look at simulator.requests
 
-A request passes: `server` finds the scenario -> a voice renders it to wire events -> `plan` makes actions of them ->
-`sending` obeys. All but the first and the last are pure; what serves brings an HTTP library, when it is asked for.
+A request passes: `server` finds the scenario -> `fitting` makes it fit what is asked -> a voice renders it to wire
+events -> `plan` makes actions of them -> `sending` obeys. All but the first and the last are pure; what serves brings
+an HTTP library, when it is asked for.
 """
 
 from importlib import import_module

@@ -100,6 +100,9 @@ class Scenario:
         faults: what goes wrong; those that strike at the same place do so in the order given.
         then: what later requests for the model meet, one after the other, the last of them for good; their own names
             do not matter.
+        after_results: what is said instead of `steps` to a request that ends with results of tools; it then stops.
+        fits_request: a text is JSON where the request has a JSON Schema for the answer, as small as fits it; a tool
+            call is one of a tool that the request has, if it has any, with arguments of that one (so they are JSON).
     """
 
     model: str
@@ -111,6 +114,8 @@ class Scenario:
     sending: Sending = Sending()
     faults: tuple[Fault, ...] = ()
     then: tuple[Scenario, ...] = ()
+    after_results: tuple[Step, ...] = ()
+    fits_request: bool = False
 
     def __attrs_post_init__(self) -> None:
         if any(isinstance(step, StreamError) for step in self.steps[:-1]):

@@ -19,6 +19,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from gestura.simulator.faults import Fault, HttpError
+from gestura.simulator.fitting import fitted
 from gestura.simulator.plan import make_plan
 from gestura.simulator.scenario import Scenario
 from gestura.simulator.seen import Outcome, SeenRequest
@@ -113,7 +114,7 @@ class Simulator:
         for fault in faults:
             if isinstance(fault, HttpError):
                 return _error(voice, fault, code=None)
-        events = voice.render(scenario, seen.body) if scenario.body is None else [scenario.body]
+        events = voice.render(fitted(scenario, seen.body), seen.body) if scenario.body is None else [scenario.body]
         plan = make_plan(events, scenario.sending, faults)
         response = web.StreamResponse(headers={"Content-Type": voice.content_type, "Cache-Control": "no-cache"})
         await obey(plan, request, response, seen)

@@ -269,7 +269,7 @@ async def test_the_stricter_of_two_budgets_decides(autojump_clock: MockClock) ->
     """Requests were left, but the last answer took two minutes' tokens."""
     both = guard(requests_per_minute=1000, tokens_per_minute=60)
     await both.wait_for_turn()
-    both.record(None, TokenUsage(total_tokens=120), trio.current_time())
+    both.record("m", None, TokenUsage(total_tokens=120), trio.current_time())
 
     assert [61.0] == pytest.approx(await turns(both, 1))
 
@@ -277,8 +277,8 @@ async def test_the_stricter_of_two_budgets_decides(autojump_clock: MockClock) ->
 async def test_an_answer_without_counts_takes_nothing(autojump_clock: MockClock) -> None:
     """Usage that was never told is unknown, and holds nobody up."""
     untold = guard(tokens_per_minute=1)
-    untold.record(None, TokenUsage(input_tokens=50), trio.current_time())
-    untold.record(None, None, trio.current_time())
+    untold.record("m", None, TokenUsage(input_tokens=50), trio.current_time())
+    untold.record("m", None, None, trio.current_time())
 
     assert [0.0] == await turns(untold, 1)
 
@@ -293,7 +293,22 @@ def test_no_retry_is_made_that_would_meet_an_open_circuit() -> None:
     """A retry that would be skipped is not allowed, and costs nothing; one after the cooling time is."""
     of = Guard(None, 0.0)
     for _ in range(FAILURES_TO_OPEN):
-        of.record(DOWN, None, now=0.0)
+        of.record("m", DOWN, None, now=0.0)
 
-    assert not of.allows_retry(now=0.0, delay=COOLING_SECONDS - 1)
-    assert of.allows_retry(now=0.0, delay=COOLING_SECONDS)
+    assert not of.allows_retry("m", now=0.0, delay=COOLING_SECONDS - 1)
+    assert of.allows_retry("m", now=0.0, delay=COOLING_SECONDS)
+
+
+def test_each_model_has_a_circuit_of_its_own() -> None:
+    """One model that is down is skipped, and the provider's others are not; answered again, it is asked again."""
+    of = Guard(None, 0.0)
+    for _ in range(FAILURES_TO_OPEN):
+        of.record("down", DOWN, None, now=0.0)
+        of.record("well", None, None, now=0.0)
+
+    assert (COOLING_SECONDS, 0.0) == (of.seconds_to_wait("down", now=0.0), of.seconds_to_wait("well", now=0.0))
+
+    of.let_through("down", now=COOLING_SECONDS)
+    of.record("down", None, None, now=COOLING_SECONDS)
+
+    assert 0.0 == of.seconds_to_wait("down", now=COOLING_SECONDS)

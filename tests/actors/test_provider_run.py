@@ -340,6 +340,20 @@ async def test_a_dead_provider_is_skipped_and_then_tried_by_one(autojump_clock: 
     assert ["a", "a"] == [probing[-1][1].provider, healthy[-1][1].provider]
 
 
+async def test_a_model_that_is_skipped_says_for_how_long(autojump_clock: MockClock) -> None:
+    """The ending has the seconds that are left; another model of the provider is asked meanwhile."""
+    play = Play(a=[BUSY] * 5 + [OK])
+    async with open_play(play, retry=RetryPolicy(max_attempts=1), **ALONE) as client:
+        for _ in range(5):
+            await read(client)
+        await trio.sleep(10.0)
+        skipped, other = await read(client), await read(client, model="other")
+
+    ending = skipped[-1][1]
+    assert ("circuit_open", 20.0) == (ending.code, pytest.approx(ending.retry_after))
+    assert isinstance(other[-1][1], Done)
+
+
 async def test_those_who_queue_for_a_dead_provider_do_not_ask_it(autojump_clock: MockClock) -> None:
     """Twenty streams wait for the one place: when five have failed, the others are skipped without a request."""
     play = Play(a=BUSY)

@@ -195,8 +195,8 @@ def test_where_bytes_are_cut_hides_nothing_less(words: str, where: tuple[int, ..
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        ("", "1: not a line of a recording"),
-        ("data: hello", "1: not a line of a recording"),
+        ("", " no recording: `gestura ask --record FILE` makes one"),
+        ("data: hello", " no recording: `gestura ask --record FILE` makes one"),
         ('{"recording": 2, "gestura": "9"}', " a recording of format 2; this gestura reads 1"),
         ('{"recording": 1, "gestura": "0"}\n{"at": 0}', "2: not a line of a recording"),
         ('{"recording": 1, "gestura": "0"}\n{"at": "0", "event": "end"}', "2: not a line of a recording"),

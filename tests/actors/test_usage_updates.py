@@ -30,8 +30,8 @@ def chat(text: str = "", usage: dict[str, int] | None = None, model: str = "gpt-
     return {"model": model, "choices": choices, "usage": usage}
 
 
-async def chunks_of(body: bytes, name: str = "openai", kind: str = "openai_chat", model: str = "gpt-4o"):
-    config = StreamingConfig(primary=name, providers={name: ProviderSettings(kind=kind, model=model)})
+async def chunks_of(body: bytes, name: str = "openai", kind: str = "openai_chat", model: str = "gpt-4o", **settings):
+    config = StreamingConfig(primary=name, providers={name: ProviderSettings(kind=kind, model=model, **settings)})
     transport = ScriptedTransport([ScriptedExchange(body=[body])])
     async with gestura.open_client(config, transport=transport) as client, client.stream("Hi") as stream:
         return [chunk async for chunk in stream]
@@ -79,6 +79,25 @@ async def test_the_share_of_the_context_window(used, percentage, status):
         )
         == update
     )
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model", "cost", "is_guessed"),
+    [
+        ("http://127.0.0.1:8000", "mine", 0.0, False),
+        ("http://localhost/v1", "mine", 0.0, False),
+        ("http://[::1]:8000", "gpt-4o", 2.50, False),  # of whoever stands behind it
+        ("https://llm.example", "mine", 1.00, True),
+        (None, "mine", 1.00, True),
+    ],
+)
+async def test_what_runs_on_this_machine_costs_nothing(base_url, model, cost, is_guessed):
+    """Unless it has a price; elsewhere, what has none is guessed."""
+    body = sse(chat("Hi", model=model), chat(usage={"prompt_tokens": 1_000_000}, model=model)) + DONE
+    *_, update, _done = await chunks_of(body, "openai", "openai_chat", model, base_url=base_url)
+
+    assert isinstance(update, TokenUsageUpdate)
+    assert (pytest.approx(cost), is_guessed) == (update.estimated_cost, update.is_cost_guessed)
 
 
 async def test_caches_and_thoughts_fill_the_window():

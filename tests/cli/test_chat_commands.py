@@ -116,10 +116,10 @@ def test_commands(session: Session, line: str, action: Action) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("/provider c", "there is no provider 'c'; known are openai, anthropic, gemini, grok, ollama, a, b, local"),
+        ("/provider c", "there is no provider 'c'; there are openai, anthropic, gemini, grok, ollama, a, b, local"),
         ("/provider openai", "openai is not configured: set OPENAI_API_KEY"),
         ("/provider local", "begin with `--provider local`"),
-        ("/modle x", "there is no command /modle: /help lists them"),
+        ("/modle x", "there is no command /modle; did you mean '/model'? /help lists them"),
         ("/", "there is no command /: /help lists them"),
     ],
 )

@@ -69,7 +69,7 @@ async def test_an_answer_is_paused_and_gone_on_with(simulator: Simulator) -> Non
     with started("chat", "--model", "stalls", simulator=simulator, terminal=True) as command:
         await in_thread(command.read_until, READS)
         command.type(b"Count.\r")
-        await in_thread(command.read_until, b"One two\x1b7\x1b[K \x1b[2mwaiting for openai: 1 s\x1b[0m\x1b8")
+        await in_thread(command.read_until, b"One two\x1b7\x1b[K\x1b[2m [waiting for openai: 1 s]\x1b[0m\x1b8")
         command.type(CTRL_C)
         await in_thread(command.read_until, b"Enter goes on from there")
         await in_thread(command.read_until, READS)

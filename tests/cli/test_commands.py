@@ -103,7 +103,7 @@ def test_a_file_that_can_not_be_written_exits_with_2(arguments: list[str], tmp_p
     result = run(*named, input="Hi", env={**NOTHING, "OPENAI_API_KEY": "any", "OPENAI_BASE_URL": "http://127.0.0.1:1"})
 
     assert (2, "") == (result.exit_code, result.stdout)
-    assert f"Error: {nowhere}/it." in result.stderr
+    assert result.stderr.startswith(f"gestura: {nowhere}/it.")
     assert "No such file or directory" in result.stderr
 
 
@@ -126,7 +126,7 @@ def test_a_port_in_use_exits_with_1() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "code", "said"), [(KeyboardInterrupt(), 130, "\n"), (ConfigError("bad\x1b"), 2, "Error: bad␛\n")]
+    ("raised", "code", "said"), [(KeyboardInterrupt(), 130, "\n"), (ConfigError("bad\x1b"), 2, "gestura: bad␛\n")]
 )
 def test_what_a_command_raises_is_an_exit_code(raised: BaseException, code: int, said: str) -> None:
     """Ctrl-C anywhere is 130, a setting that is wrong is 2; neither shows a traceback."""
@@ -213,3 +213,12 @@ def test_the_demo_of_all_providers_gives_each_a_section_in_a_pipe(monkeypatch: p
 def test_a_table_of_no_streams_is_empty() -> None:
     """The demo's table has a row for each actor seen, and one for the user's task."""
     assert 1 == actor_table([]).row_count
+
+
+def test_a_worker_without_the_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a command that any shell takes as it is."""
+    monkeypatch.setitem(sys.modules, "gestura.relay.redis", None)
+    result = run("worker", "--redis", "redis://localhost", env={**NOTHING, "OPENAI_API_KEY": "any"})
+
+    assert 2 == result.exit_code
+    assert result.stderr.startswith("gestura: streams in Redis need an extra: pip install 'gestura[relay]' (")

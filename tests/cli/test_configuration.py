@@ -32,7 +32,7 @@ def test_show_tells_each_value_with_its_origin_and_no_secret(tmp_path: Path):
     """What the file, a variable and nobody said; keys and headers are hidden."""
     file = tmp_path / "config.toml"
     file.write_text(f'[openai]\nheaders = {{ a = "{KEY}" }}\n[timeouts]\nidle = 60\n')
-    result = run("show", "--config", str(file), "--json", OPENAI_API_KEY=KEY)
+    result = run("show", "--config", str(file), "--all", "--json", OPENAI_API_KEY=KEY)
     told = {line["setting"]: (line["value"], line["origin"]) for line in map(json.loads, result.stdout.splitlines())}
 
     assert ("(set, not shown)", "OPENAI_API_KEY") == told["openai.api_key"]
@@ -41,6 +41,21 @@ def test_show_tells_each_value_with_its_origin_and_no_secret(tmp_path: Path):
     assert (3, "default") == told["retry.max_attempts"]
     assert (False, "default") == told["openai.dialect.cache_control"]
     assert KEY not in result.output + run("show", "--config", str(file), OPENAI_API_KEY=KEY).output
+
+
+def test_show_leaves_out_what_nobody_has_set(tmp_path: Path):
+    """But for the primary provider; it says how many values those are, and what shows them."""
+    file = tmp_path / "config.toml"
+    file.write_text("[timeouts]\nidle = 60\n")
+    set_values, all_values = (
+        run("show", "--config", str(file), *options).stdout.splitlines() for options in ([], ["--all"])
+    )
+    as_json = run("show", "--config", str(file), "--json").stdout.splitlines()
+
+    assert ["primary", "timeouts.idle"] == [json.loads(line)["setting"] for line in as_json]
+    assert [f"# file: {file}", 'primary = "openai"                       # default', "", "[timeouts]"] == set_values[:4]
+    left_out = sum(" # " in line for line in all_values) - 2
+    assert f"# {left_out} values that nobody has set are left out: --all shows them" == set_values[-1]
 
 
 def test_init_begins_a_file_that_says_nothing_yet(path: Path):
@@ -59,7 +74,7 @@ def test_what_init_writes_holds_once_it_is_uncommented(path: Path):
     lines = path.read_text().splitlines()
     settings = [line.removeprefix("# ") for line in lines if line.startswith(("# [", "# ")) and _is_setting(line)]
     path.write_text("\n".join(settings))
-    config = load_config(path, {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY})
+    config = load_config(path, {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "GROQ_API_KEY": KEY})
 
     assert {"openai", "anthropic", "groq", "ollama"} == config.providers.keys()
 
@@ -94,3 +109,27 @@ def test_check_has_nothing_to_ask_where_nobody_is_configured(tmp_path: Path):
     result = run("check", "--config", str(file))
 
     assert (2, True) == (result.exit_code, "`gestura providers` tells what to set" in result.stderr)
+
+
+def test_show_tells_of_a_variable_that_should_hold_a_key(tmp_path: Path):
+    """Which it is, and whether it is set; also where the provider can't be asked for want of it."""
+    file = tmp_path / "config.toml"
+    file.write_text('[openai]\napi_key_env = "MY_KEY"\n')
+    without, with_key = run("show", "--config", str(file)), run("show", "--config", str(file), MY_KEY=KEY)
+
+    assert f'api_key_env = "MY_KEY"                   # {file}:2; the variable is not set' in without.stdout
+    assert f'api_key_env = "MY_KEY"                   # {file}:2; the variable is set' in with_key.stdout
+    assert KEY not in with_key.output
+
+
+def test_check_tells_of_a_provider_that_can_not_be_asked(tmp_path: Path):
+    """With the place of what is wrong with it."""
+    file = tmp_path / "config.toml"
+    file.write_text('[openai]\napi_key_env = "MY_KEY"\n[providers.a]\nkind = "openai-chat"\nmodel = "m"\n')
+    result = run("check", "--config", str(file), "--json")
+    problems = {line["provider"]: line["problem"] for line in map(json.loads, result.stdout.splitlines())}
+
+    assert 1 == result.exit_code
+    assert f"{file}:2: openai.api_key_env: the variable MY_KEY is not set" in problems["openai"]
+    kind = f"{file}:4: providers.a.kind: 'openai-chat' is no wire format; did you mean 'openai_chat'?"
+    assert kind in problems["a"]

@@ -150,7 +150,7 @@ async def test_the_command_writes_the_page_beside_the_recording(written: Path, a
     assert written.with_name("it.html").read_bytes() == page.read_bytes()
     assert 0 == elsewhere.exit_code
     assert "Hello " + HOSTILE == json.loads(as_json.stdout)["text"]
-    assert (2, True) == (wrong.exit_code, "not a line of a recording" in wrong.stderr)
+    assert (2, True) == (wrong.exit_code, "no recording: `gestura ask --record FILE` makes one" in wrong.stderr)
 
 
 async def shown_by_browser(page: str, folder: Path) -> str:

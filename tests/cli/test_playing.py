@@ -205,4 +205,4 @@ def test_a_provider_of_the_users_own_is_not_played(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"kind": "openai_chat"', '"kind": "homemade"'))
     (ending,) = (chunk for chunk in chunks_of(replay("--json", str(path))) if isinstance(chunk, gestura.Error))
 
-    assert "'homemade' is not known; known are" in ending.message
+    assert "'homemade' is no wire format; there are" in ending.message

@@ -122,4 +122,17 @@ def test_a_kind_that_is_none_is_told_with_the_nearest(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["providers", "--config", str(file)], env=NOTHING)
 
     assert 0 == result.exit_code
-    assert "can't be asked: kind: 'opnai_chat' is no wire format; did you mean 'openai_chat'?" in result.stdout
+    assert (
+        f"can't be asked: {file}:2: providers.groq.kind: 'opnai_chat' is no wire format; did you mean 'openai_chat'?"
+        in result.stdout
+    )
+
+
+def test_a_mistake_in_the_file_is_no_mistake_in_the_command(tmp_path: Path) -> None:
+    """Only what is wrong is told, without the command's usage."""
+    file = tmp_path / "config.toml"
+    file.write_text("[opnai]\n")
+    result = CliRunner().invoke(main, ["providers", "--config", str(file)], env=NOTHING)
+
+    told = f"gestura: {file}:1: opnai: there is no such setting; did you mean 'openai'?\n"
+    assert (2, told) == (result.exit_code, result.stderr)

@@ -146,7 +146,7 @@ def test_a_wrong_command_line_exits_with_2_and_says_why(recorded: Any) -> None:
     unknown = run("--wire", "grok", file)
 
     assert (2, "") == (unknown.exit_code, unknown.stdout)
-    assert "'openai_chat', 'openai_responses', 'anthropic', 'gemini', 'ollama'" in unknown.stderr
+    assert "there are openai_chat, openai_responses, anthropic, gemini, ollama" in unknown.stderr
     assert 2 == run().exit_code
 
 
@@ -186,3 +186,10 @@ def test_a_crashing_stage_has_an_ending_too(monkeypatch: pytest.MonkeyPatch, cap
 
     assert isinstance(ending, Error)
     assert ("internal", True) == (ending.kind.value, "ZeroDivisionError" in caplog.text)
+
+
+def test_a_wire_format_that_is_none_is_told_with_the_nearest(recorded: Any) -> None:
+    """As every other name that is not known."""
+    (file,) = recorded(ANSWER)
+
+    assert "'opnai_chat' is none; did you mean 'openai_chat'?" in run("--wire", "opnai_chat", file).stderr

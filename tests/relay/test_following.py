@@ -26,6 +26,7 @@ from worlds import (
 from gestura.chunks import Done, Error, StreamChunk, Text
 from gestura.errors import ConfigError
 from gestura.relay import Position, RelayError, open_relay
+from gestura.relay.entries import About, to_entry
 from gestura.relay.log import START
 
 WORDS: list[StreamChunk] = [*(Text(f"{count} ") for count in range(20)), Done()]
@@ -58,6 +59,29 @@ def test_an_ending_that_was_read_is_not_given_again(anywhere: Anywhere) -> None:
                 assert [] == [chunk async for chunk in chunks]
             with trio.fail_after(1):
                 assert [] == await heard(relay, "s", chunks.position)
+
+    anywhere(test)
+
+
+def test_a_position_at_which_no_entry_stands_is_refused_on_entering(anywhere: Anywhere) -> None:
+    """Also one before the end, of another term than its number's; and who begins at the start is not asked."""
+
+    async def test(world: World) -> None:
+        await world.log.begin("s", publisher="anna", about=About().to_json(), keep_seconds=60)
+        old = await world.log.state("s")
+        await world.log.begin("s", publisher="bert", about=b"", keep_seconds=60, instead_of=old)
+        payloads = [to_entry(chunk) for chunk in (*map(Text, "abcdefg"), Done())]
+        await world.log.append("s", term=2, first=1, payloads=payloads, ends=True)
+        log = world.faulty()
+        async with world.relay(log=log) as relay:
+            with pytest.raises(RelayError, match="no entry 1-5"):
+                await heard(relay, "s", "1-5")
+            assert {"state": 1, "read": 1} == {name: log.calls[name] for name in ("state", "read")}
+            assert [Text("f"), Text("g"), Done()] == await heard(relay, "s", "2-5")
+            reads = log.calls["read"]
+            for start in (None, START, "1-0"):
+                assert "abcdefg" == text_of(await heard(relay, "s", start))
+            assert reads + 3 == log.calls["read"]
 
     anywhere(test)
 

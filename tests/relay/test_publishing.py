@@ -14,7 +14,7 @@ import gestura
 from gestura.chunks import Cancelled, Done, Error, Narration, Paused, Status, StreamChunk, Text, ToolCallArgs
 from gestura.errors import ConfigError, ErrorKind
 from gestura.parts import ToolCall
-from gestura.relay import StreamExists, UnknownStream
+from gestura.relay import Relay, RelayError, StreamExists, UnknownStream
 from gestura.simulator.scenario import Sending
 from gestura.testing import ScriptedModel, reply, scripted_client
 
@@ -493,13 +493,18 @@ def test_a_program_that_is_watched_and_published_tells_the_same() -> None:
 def test_streams_expire(anywhere: Anywhere) -> None:
     """So long after their ending; not while they are published, however long that takes."""
 
+    async def look_again_and_again(relay: Relay) -> None:
+        with trio.fail_after(20):
+            while True:
+                await relay.state("s")
+                await trio.sleep(0.1)
+
     async def test(world: World) -> None:
-        async with world.relay(keep_seconds=0.4) as relay:
+        async with world.relay(keep_seconds=1.0) as relay:
             async with relay.publish("s", said("a", "b", Done(), seconds=0.6)):
                 assert_the_same([Text("ab"), Done()], await heard(relay, "s"))
-            await trio.sleep(1.5)
             with pytest.raises(UnknownStream):
-                await heard(relay, "s")
+                await look_again_and_again(relay)
 
     anywhere(test)
 
@@ -544,3 +549,23 @@ def test_an_order_that_comes_while_the_publisher_begins_is_obeyed(anywhere: Anyw
                     assert isinstance(await publication.wait_ended(), Cancelled)
 
     anywhere(test)
+
+
+def test_a_log_that_refuses_a_stream_for_good_ends_it_at_once_in_its_own_words() -> None:
+    async def test(world: World) -> None:
+        log = world.faulty()
+
+        def refuse(name: str) -> None:
+            if name == "append":
+                raise RelayError("WRONGTYPE, as the test wants")
+
+        log.before = refuse
+        async with world.relay(log=log) as relay, relay.publish("s", said("Hi", Done(), seconds=1)) as publication:
+            pass
+
+        assert isinstance(publication.ending, Error)
+        assert "log_refused" == publication.ending.code
+        assert "WRONGTYPE, as the test wants" in publication.ending.message
+        assert 1 == log.calls["append"]
+
+    in_memory(test)

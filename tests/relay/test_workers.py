@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
 import pytest
 import trio
-from worlds import Anywhere, FaultyLog, World, assert_the_same, heard, heard_some, published, text_of
+from worlds import QUICK, Anywhere, FaultyLog, World, assert_the_same, heard, heard_some, in_memory, published, text_of
 
 import gestura
 from gestura.chunks import Cancelled, Done, Error, Paused, RetryAttempt, Status, StreamChunk, Text, Thinking
@@ -185,22 +186,28 @@ class Died:
     ended: bool = False
 
 
-async def leave_behind(world: World, died: Died, *, deaths: int = 1) -> gestura.Request:
+async def leave_behind(
+    world: World, died: Died, *, deaths: int = 1, stream_id: str = "s", takeover_seconds: float = 5.0
+) -> gestura.Request:
     """A request that a worker took and did not finish, for it died; and before it others."""
     request = gestura.Request.of("Hi")
-    about = About(request=request, takeover_seconds=5.0).to_json()
-    state = await world.log.begin("s", publisher="queue-1", about=about, keep_seconds=60)
-    await world.queue.put("s", about)
+    about = About(request=request, takeover_seconds=takeover_seconds).to_json()
+    state = await world.log.begin(stream_id, publisher="queue-1", about=about, keep_seconds=60)
+    await world.queue.put(stream_id, about)
     await world.queue.take("dead 1", most=1, wait_seconds=0)
     for death in range(1, deaths + 1):
         if died.chunks is not None:
             state = await world.log.begin(
-                "s", publisher=f"dead {death}", about=about, keep_seconds=60, instead_of=await world.log.state("s")
+                stream_id,
+                publisher=f"dead {death}",
+                about=about,
+                keep_seconds=60,
+                instead_of=await world.log.state(stream_id),
             )
             await world.log.beat(f"dead {death}")
     if died.chunks:
         await world.log.append(
-            "s", term=state.term, first=1, payloads=[to_entry(chunk) for chunk in died.chunks], ends=died.ended
+            stream_id, term=state.term, first=1, payloads=[to_entry(chunk) for chunk in died.chunks], ends=died.ended
         )
     return request
 
@@ -230,6 +237,72 @@ def test_a_request_whose_worker_died_before_any_output_is_answered_by_another(
         assert isinstance(found[-1], Done)
         assert (died.chunks is not None) == any(isinstance(chunk, RetryAttempt) for chunk in found)
         assert () == tuple(await world.queue.take_abandoned("x", most=9, silent_seconds=0))
+
+    anywhere(test)
+
+
+def test_a_request_whose_worker_died_waits_until_another_is_free(anywhere: Anywhere) -> None:
+    """Followers leave it alone meanwhile, for longer than an answer that was shown, and no place is made for it."""
+
+    async def test(world: World) -> None:
+        await leave_behind(world, Died(()), takeover_seconds=0.2)
+        model = ScriptedModel([reply("on " * 12, sending=SLOWLY), "Hello"])
+        async with working(world, model, capacity=1) as (relay, worker):
+            await relay.submit("long", stream_id="long")
+            found: list[StreamChunk] = []
+            most = 0
+
+            async def follow() -> None:
+                found.extend(await heard(relay, "s"))
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(follow)
+                while not found:
+                    most = max(most, worker.running)
+                    await trio.sleep(0.02)
+
+        assert (["long", "Hi"], "Hello", 1) == (asked(model), text_of(found), most)
+        assert isinstance(found[-1], Done)
+
+    anywhere(test)
+
+
+def test_a_follower_waits_for_a_free_worker_for_as_long_as_for_a_first_one(anywhere: Anywhere) -> None:
+    async def test(world: World) -> None:
+        await leave_behind(world, Died((Status("asks"),)), takeover_seconds=0.1)
+        async with world.relay(begin_seconds=1.0) as relay:
+            status, ending = await heard(relay, "s")
+            assert (Status("asks"), "not_begun") == (status, ending.code)
+            assert not (await relay.state("s")).ended
+            assert ["s"] == [item.stream_id for item in await world.queue.take_abandoned("x", most=9, silent_seconds=0)]
+
+    anywhere(test)
+
+
+def test_a_full_worker_ends_what_dead_ones_left_all_at_once(anywhere: Anywhere) -> None:
+    """Within twice `dead_after` of a look, whatever their number: to watch and to end takes no place."""
+
+    async def test(world: World) -> None:
+        names = [f"s{number}" for number in range(5)]
+        async with working(world, [reply("on " * 40, sending=SLOWLY)], capacity=1) as (relay, worker):
+            await relay.submit("long", stream_id="long")
+            while not worker.running:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            for name in names:
+                await leave_behind(world, Died((Text("Hel"),)), stream_id=name)
+            began = trio.current_time()
+            while not all([(await relay.state(name)).ended for name in names]):  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            took = trio.current_time() - began
+            endings = [(await published(world, name))[-1] for name in names]
+            assert 1 == worker.running
+            assert () == tuple(await world.queue.take("x", most=9, wait_seconds=0))
+            worker.drain()
+            worker.drain()
+
+        dead_after = QUICK["dead_after"]
+        assert dead_after <= took < 2 * dead_after + 0.4
+        assert {"publisher_lost"} == {ending.code for ending in endings}
 
     anywhere(test)
 
@@ -337,6 +410,25 @@ def test_a_queue_out_of_reach_is_asked_again(anywhere: Anywhere) -> None:
                 assert "Hello" == text_of(await heard(relay, await relay.submit("Hi")))
 
     anywhere(test)
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    """And once in five minutes between."""
+
+    async def test(world: World) -> None:
+        queue = FaultyLog(world.queue, out=True)
+        async with working(World(world.log, queue), []):
+            await trio.sleep(400)
+            queue.out = False
+            await trio.sleep(5)
+
+    with caplog.at_level(logging.WARNING, "gestura.worker"):
+        in_memory(test)
+
+    told = [record.getMessage() for record in caplog.records]
+    assert 3 == len(told)
+    for part, line in zip(("is out of reach", "for 300 s", "within reach again"), told, strict=True):
+        assert part in line
 
 
 @pytest.mark.parametrize("wrong", [{"capacity": 0}, {"max_deaths": 0}, {"drain_seconds": -1}])

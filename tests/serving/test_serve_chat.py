@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 import trio
-from services import LONG, ask, asked, serving
+from services import LONG, SCENARIOS, ask, asked, serving
 
 from gestura.chunks import Text
 from gestura.serve_settings import ServeSettings
@@ -211,6 +211,21 @@ async def test_a_caller_who_leaves_cancels() -> None:
                 outcome = await world.simulator.requests[0].ended()
 
             assert Outcome.CLIENT_LEFT is outcome
+
+
+async def test_a_model_that_is_skipped_says_when_to_come_back() -> None:
+    """After its failures in a row it is not asked; another model of the same provider is."""
+    body = {"model": "sim/down", "messages": HI}
+    async with serving(scenarios=[Scenario(model="down", faults=(HttpError(status=503),)), *SCENARIOS]) as world:
+        for _ in range(5):
+            await ask(world.port, "POST", "/v1/chat/completions", body)
+        skipped = await ask(world.port, "POST", "/v1/chat/completions", body)
+        other = await ask(world.port, "POST", "/v1/chat/completions", {**body, "model": "sim/hello"})
+
+        assert (503, "circuit_open") == (skipped.status, skipped.json()["error"]["code"])
+        assert 0 < int(skipped.headers["retry-after"]) <= 30
+        assert "x-should-retry" not in skipped.headers
+        assert 200 == other.status
 
 
 async def test_what_cant_be_translated_is_refused() -> None:

@@ -77,8 +77,12 @@ async def started(simulator: Simulator, *arguments: str, **told: str) -> AsyncIt
 
 
 async def test_told_to_end_it_lets_streams_finish() -> None:
-    """SIGTERM: no new streams, those that run come to their end, and the process ends with 0 and in silence."""
+    """SIGTERM: no new streams, those that run come to their end, and the process ends with 0 and in silence.
+
+    Before, it offers the provider that a variable tells of, and not Ollama, which is there by default.
+    """
     async with open_simulator(MODELS) as simulator, started(simulator) as service:
+        models = [each["id"] for each in (await ask(service.port, "GET", "/v1/models")).json()["data"]]
         stream_id = await begin(service.port, model="long")
         async with asked(service.port, "GET", f"/v1/streams/{stream_id}") as reply, trio.open_nursery() as nursery:
             reader = EventReader(reply)
@@ -89,11 +93,13 @@ async def test_told_to_end_it_lets_streams_finish() -> None:
                 ended.append(await service.end())
 
             nursery.start_soon(end)
-            await trio.sleep(0.5)
-            assert 503 == (await ask(service.port, "GET", "/readyz")).status
+            with trio.fail_after(20):
+                while (await ask(service.port, "GET", "/readyz")).status != 503:  # noqa: ASYNC110  # of another process
+                    await trio.sleep(0.02)
             refused = await ask(service.port, "POST", "/v1/streams", {"prompt": "Hi"})
             events += await reader.all()
 
+        assert ["openai/hello"] == models
         assert 503 == refused.status
         assert text_of(events) == LONG
         assert isinstance(events[-1].chunk, Done)

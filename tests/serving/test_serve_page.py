@@ -29,6 +29,9 @@ ATTACKS = (
     "![x](https://evil.example/track.png)",
     "`<b onmouseover=window.hit=4>`",
     "**<svg onload=window.hit=5>**",
+    "[click](https://user:password@evil.example/)",
+    "[click](JavaScript:window.hit=8)",
+    "| a | b |\n|---|---|\n| <img src=x onerror=window.hit=9> | [x](data:text/html,hit) |",
     "</div></main><iframe srcdoc='<script>parent.hit=6</script>'></iframe>",
 )
 
@@ -45,8 +48,12 @@ def scattered(wavelength):
     return wavelength ** -4
 ```
 
-- At noon: `blue`
-- At sunset: `red`
+| When | Colour |
+| --- | ---: |
+| noon | `blue` |
+| sunset | red |
+
+More in [the article](https://en.wikipedia.org/wiki/Rayleigh_scattering).
 """
 
 
@@ -177,7 +184,7 @@ async def test_the_page_lets_nothing_in(browser: Browser) -> None:
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
-        assert b"http" not in reply.body.replace(b"http://www.w3.org/2000/svg", b"").replace(b"HTTP", b"")
+        assert b"://" not in reply.body.replace(b"http://www.w3.org/2000/svg", b"")
         await in_thread(try_it, world.server.url)
 
 
@@ -198,9 +205,17 @@ async def test_what_the_page_looks_like(browser: Browser) -> None:
         browser.wait_for_text("#end", "Done")
         browser.wait_for_text("#answer", "sunset")
         shown = browser.run("return [...document.querySelectorAll('#answer div.answer > *')].map(each => each.tagName)")
-        assert ["H2", "P", "OL", "PRE", "UL"] == shown
+        assert ["H2", "P", "OL", "PRE", "DIV", "P"] == shown
         assert "def scattered(wavelength):\n    return wavelength ** -4" == browser.run(
             "return document.querySelector('pre code').textContent"
+        )
+        assert ["When", "Colour", "noon", "blue", "sunset", "red"] == browser.run(
+            "return [...document.querySelectorAll('table th, table td')].map(each => each.textContent)"
+        )
+        article = "https://en.wikipedia.org/wiki/Rayleigh_scattering"
+        assert [article, "noopener noreferrer", "the article", " (en.wikipedia.org)"] == browser.run(
+            "const link = document.querySelector('#answer a');"
+            "return [link.href, link.rel, link.textContent, link.nextSibling.textContent]"
         )
         if path := os.environ.get("GESTURA_SCREENSHOT"):
             Path(path).write_bytes(browser.screenshot())

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import attrs
 import pytest
 import trio
 from services import LONG, EventReader, ask, asked, begin, events_of, serving, text_of
 
-from gestura.chunks import Cancelled, Done, Paused, Status, StreamChunk, Text
+from gestura import StreamingConfig
+from gestura.chunks import Cancelled, Done, Paused, Status, StreamChunk, Text, Thinking
+from gestura.relay import open_relay
+from gestura.relay.log import Entry, Position
+from gestura.relay.memory import MemoryLog
 from gestura.serve_settings import ServeSettings
+from gestura.serving import open_server
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -162,13 +168,21 @@ async def test_a_slow_reader_holds_up_nobody() -> None:
 
 async def test_who_reads_nothing_for_too_long_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is broken off, not ended; behind the last event that was read, the reader goes on."""
+
+    async def wait_until_left() -> None:
+        with trio.fail_after(30):
+            while True:
+                if b'status="broken off"} 1.0' in (await ask(world.port, "GET", "/metrics")).body:
+                    return
+                await trio.sleep(0.05)
+
     async with serving() as world, world.relay.publish("much", much(400, 50_000)):
         with monkeypatch.context() as impatient:
-            impatient.setattr("gestura.serving.exchange.WRITE_SECONDS", 0.3)
+            impatient.setattr("gestura.serving.exchange.WRITE_SECONDS", 1.0)
             async with asked(world.port, "GET", "/v1/streams/much") as reply:
                 reader = EventReader(reply)
                 events = [await reader.next()]
-                await trio.sleep(1.5)
+                await wait_until_left()
                 with pytest.raises((EOFError, OSError)):
                     await reader.all()
         rest = await events_of(world.port, "much", events[-1].id)
@@ -202,4 +216,43 @@ async def test_a_position_behind_the_end_is_told() -> None:
         stream_id = await begin(world.port)
         reply = await ask(world.port, "GET", f"/v1/streams/{stream_id}?after=1-99")
 
-        assert 409 == reply.status
+        assert (400, "after") == (reply.status, reply.json()["error"]["param"])
+
+
+class WornLog(MemoryLog):
+    """A log whose second entry can't be read any more, or is there no more."""
+
+    def __init__(self, payload: bytes | None) -> None:
+        super().__init__()
+        self._payload = payload
+
+    async def read(self, stream_id: str, after: Position, *, most: int) -> list[Entry]:
+        entries = await super().read(stream_id, after, most=most)
+        worn = [each if each.position.number == 1 else attrs.evolve(each, payload=self._payload) for each in entries]
+        return [each for each in worn if each.payload is not None]
+
+
+@pytest.mark.parametrize(("payload", "code"), [(b"?", "unreadable"), (None, "stream_lost")])
+async def test_an_ending_of_one_follower_has_no_id(payload: bytes | None, code: str) -> None:
+    """It stands nowhere in the stream; a browser that goes on behind the chunk before comes back, but seldom."""
+
+    async def chunks() -> AsyncIterator[StreamChunk]:
+        yield Text("a")
+        yield Thinking("b")
+        yield Done()
+
+    async with (
+        open_relay(log=WornLog(payload), dead_after=0.4, beat_seconds=0.1) as relay,
+        open_server(relay, StreamingConfig(), ServeSettings(port=0)) as server,
+    ):
+        async with relay.publish("worn", chunks()):
+            pass
+        body = (await ask(int(server.url.rpartition(":")[2]), "GET", "/v1/streams/worn")).body.decode()
+
+    *before, first, retry, last, end = body.split("\n\n")
+    assert ["retry: 1000"] == before
+    assert first.startswith("id: 1-1\n")
+    assert "retry: 60000" == retry
+    assert last.startswith('data: {"type":"error"')
+    assert f'"code":"{code}"' in last
+    assert "" == end

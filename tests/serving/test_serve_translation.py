@@ -71,7 +71,15 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"audio": {"voice": "x"}}, "audio"),
     ({"temperatur": 1}, "temperatur"),
     ({"temperature": "hot"}, "temperature"),
-    ({"temperature": 3}, "sampling.temperature"),
+    ({"temperature": 3}, "temperature"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"max_completion_tokens": 0}, "max_completion_tokens"),
+    ({"logit_bias": {"1": 2}}, "logit_bias"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
+    (
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "a b", "schema": {}}}},
+        "response_format.json_schema.name",
+    ),
     ({"stop": [1]}, "stop"),
     ({"stream_options": {"usage": True}}, "stream_options.usage"),
     ({"reasoning_effort": "extreme"}, "reasoning_effort"),
@@ -93,12 +101,12 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ),
     (
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "ftp://x"}}]}]},
-        "messages[0].parts[0].image.url",
+        "messages[0]",
     ),
     ({"messages": [*HI, {"role": "system", "content": "late"}]}, "messages[1].role"),
     (
         {"messages": [{"role": "system", "content": "s"}, *HI, {"role": "tool", "tool_call_id": "c", "content": "r"}]},
-        "messages[2].parts[0].call_id",
+        "messages[2]",
     ),
     ({"messages": [{"role": "user", "content": "Hi", "name": "bob"}]}, "messages[0].name"),
     ({"model": None}, "model"),
@@ -307,9 +315,10 @@ def test_a_request_in_gestura_s_terms_is_read_as_it_is(request: Request) -> None
         ({}, "prompt"),
         ({"prompt": "a", "messages": []}, "prompt"),
         ({"prompt": 7}, "prompt"),
+        ({"prompt": ""}, "prompt"),
         ({"prompt": "Hi", "promt": 1}, "promt"),
         ({"messages": [{"role": "user", "parts": [{"type": "text"}]}]}, "messages[0].parts[0].text"),
-        ({"prompt": "Hi", "sampling": {"temperatur": 1}}, "sampling"),
+        ({"prompt": "Hi", "sampling": {"temperatur": 1}}, "sampling.temperatur"),
         ({"prompt": "Hi", "sampling": {"temperature": "hot"}}, "sampling.temperature"),
         ({"prompt": "Hi", "sampling": {"temperature": 9}}, "sampling.temperature"),
         ({"prompt": "Hi", "tools": [{"nome": "x"}]}, "tools[0]"),
@@ -325,6 +334,18 @@ def test_errors_in_gestura_s_terms_name_the_path(body: dict[str, Any], path: str
         read_stream_request(body)
 
     assert path == caught.value.path
+
+
+def test_a_wrong_kind_of_value_is_told_in_the_same_words_everywhere() -> None:
+    """What was expected, and what was found."""
+    for body, words in (
+        ({"prompt": 1}, "prompt: expected a string, found 1"),
+        ({"prompt": "Hi", "sampling": {"temperature": "hot"}}, "sampling.temperature: expected a number, found 'hot'"),
+        ({"prompt": "Hi", "tools": [{"name": 1}]}, "tools[0].name: expected str, found int"),
+    ):
+        with pytest.raises(Refused) as caught:
+            read_stream_request(body)
+        assert words == str(caught.value)
 
 
 def test_tools_and_formats_may_be_written_as_providers_write_them() -> None:

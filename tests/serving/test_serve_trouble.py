@@ -17,7 +17,7 @@ from gestura.chunks import Cancelled, Done, StreamChunk, Text, Thinking
 from gestura.errors import ConfigError
 from gestura.relay import LogUnreachable, Relay, StreamState, open_relay
 from gestura.relay.log import Order
-from gestura.relay.memory import MemoryLog
+from gestura.relay.memory import MemoryLog, MemoryQueue
 from gestura.serve_settings import ServeSettings
 from gestura.serving import open_server
 from gestura.simulator import Scenario, Stall, open_simulator
@@ -196,6 +196,69 @@ async def test_a_log_out_of_reach_is_told() -> None:
             assert b"secret" not in reply.body
 
 
+class LateLog(MemoryLog):
+    """A log that does as it is told, and can't be heard before it is back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_gone = True
+
+    async def begin(
+        self,
+        stream_id: str,
+        *,
+        publisher: str,
+        about: bytes,
+        keep_seconds: float,
+        instead_of: StreamState | None = None,
+    ) -> StreamState:
+        state = await super().begin(
+            stream_id, publisher=publisher, about=about, keep_seconds=keep_seconds, instead_of=instead_of
+        )
+        self.begun = stream_id
+        self._check()
+        return state
+
+    async def order(self, stream_id: str, order: Order) -> None:
+        self._check()
+        await super().order(stream_id, order)
+
+    def _check(self) -> None:
+        if self.is_gone:
+            raise LogUnreachable("gone")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/streams", {"prompt": "Hi"}),
+        ("/v1/chat/completions", {"model": "sim", "messages": [{"role": "user", "content": "Hi"}]}),
+    ],
+)
+async def test_who_begins_a_stream_is_soon_told_that_the_log_is_gone(
+    path: str, body: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the relay would try for long; and what got in all the same is cancelled once the log is back."""
+    monkeypatch.setattr("gestura.serving.service.ENTERING_SECONDS", 0.3)
+    log = LateLog()
+    async with (
+        open_simulator(SCENARIOS) as simulator,
+        open_relay(log=log, reach_seconds=30) as relay,
+        open_server(relay, config_for(simulator), ServeSettings(port=0)) as server,
+    ):
+        with trio.fail_after(5):
+            reply = await ask(int(server.url.rpartition(":")[2]), "POST", path, body)
+
+        assert (503, "log_unreachable") == (reply.status, reply.json()["error"]["code"])
+        assert "1" == reply.headers["retry-after"]
+        assert not (await relay.state(log.begun)).ended
+
+        log.is_gone = False
+        with trio.fail_after(5):
+            async with relay.follow(log.begun) as chunks:
+                assert [Cancelled] == [type(chunk) async for chunk in chunks]
+
+
 async def test_metrics() -> None:
     """Requests by endpoint and status, streams, chunks and endings, in Prometheus's text format; no stream is named."""
     async with serving() as world:
@@ -203,7 +266,8 @@ async def test_metrics() -> None:
         events = await events_of(world.port, stream_id)
         await ask(world.port, "GET", "/v1/streams/anyone.none")
         async with asked(world.port, "GET", f"/v1/streams/{await begin(world.port, model='long')}") as left:
-            await left.more()
+            await EventReader(left).next()
+            running = (await ask(world.port, "GET", "/metrics")).body.decode().splitlines()
         await trio.sleep(0.2)
         reply = await ask(world.port, "GET", "/metrics")
         lines = reply.body.decode().splitlines()
@@ -212,11 +276,34 @@ async def test_metrics() -> None:
         assert "gestura_streams_begun_total 2.0" in lines
         assert len(events) <= next(float(line.split()[1]) for line in lines if line.startswith("gestura_chunks_sent_t"))
         assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="broken off"} 1.0' in lines
-        assert 'gestura_endings_sent_total{kind="Done"} 1.0' in lines
+        assert 'gestura_endings_sent_total{error="",kind="Done"} 1.0' in lines
+        assert "gestura_log_up 1.0" in lines
+        assert "gestura_streams_running 1.0" in running
+        assert "gestura_streams_waiting 0.0" in lines
+        assert "gestura_first_chunk_seconds_count 2.0" in lines
+        assert "gestura_stream_seconds_count 1.0" in lines
+        assert not [line for line in lines if "_created" in line]
         assert 'gestura_requests_total{endpoint="POST /v1/streams",status="201"} 2.0' in lines
         assert 'gestura_requests_total{endpoint="GET /v1/streams/{id}",status="404"} 1.0' in lines
         assert "gestura_following 0.0" in lines
         assert stream_id not in reply.body.decode()
+
+
+async def test_metrics_tell_that_the_log_is_gone() -> None:
+    """Whoever asks for them gets them all the same."""
+
+    class GoneQueue(MemoryQueue):
+        async def waiting(self) -> int:
+            raise LogUnreachable("gone")
+
+    async with (
+        open_relay(log=GoneLog(), queue=GoneQueue()) as relay,
+        open_server(relay, StreamingConfig(), ServeSettings(port=0)) as server,
+    ):
+        reply = await ask(int(server.url.rpartition(":")[2]), "GET", "/metrics")
+
+        assert 200 == reply.status
+        assert {"gestura_log_up 0.0", "gestura_streams_waiting NaN"} <= set(reply.body.decode().splitlines())
 
 
 async def test_streams_end_with_an_ending_when_the_service_does() -> None:

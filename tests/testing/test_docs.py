@@ -16,9 +16,10 @@ PAGES = ("docs/testing.md", "docs/guides/your-provider.md")
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_tests_of_the_page_pass(page: str, tmp_path: Path) -> None:
-    """Each piece is a file, a test module if it has no name, in a project with pytest-trio and gestura's plugin."""
+    """Each piece is a file, a test module if it has no name, in a project with the page's settings of pytest."""
     pieces = [block for block in blocks(ROOT / page, "python") if "def test_" in block.code or block.file]
-    (tmp_path / "pytest.ini").write_text("[pytest]\ntrio_mode = true\nfilterwarnings = error\n")
+    (settings,) = blocks(ROOT / page, "ini")
+    (tmp_path / "pytest.ini").write_text(f"{settings.code}filterwarnings = error\n")
     for number, piece in enumerate(pieces):
         (tmp_path / (piece.file or f"test_{number}.py")).write_text(piece.code)
     run = subprocess.run(

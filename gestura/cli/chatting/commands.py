@@ -16,6 +16,7 @@ from gestura.cli.chatting.session import Session
 from gestura.cli.whom import check_provider
 from gestura.conversation import Request
 from gestura.errors import ConfigError
+from gestura.nearest_names import did_you_mean
 
 __all__ = ["Action", "Ask", "Attach", "Complain", "Leave", "Load", "Save", "Say", "take"]
 
@@ -79,7 +80,9 @@ def take(session: Session, line: str) -> Action:
     name, _, rest = line[1:].strip().partition(" ")
     command = _COMMANDS.get(name)
     if command is None:
-        return Complain(f"there is no command /{name}: /help lists them; a line that begins with a blank is a question")
+        meant = did_you_mean(f"/{name}", (f"/{each}" for each in _COMMANDS)) or ": "
+        lists = "/help lists them; a line that begins with a blank is a question"
+        return Complain(f"there is no command /{name}{meant.rstrip()} {lists}")
     return command.take(session, rest.strip())
 
 

@@ -1,7 +1,7 @@
 """What is told on stderr while nothing comes: on a terminal, a line that says what is awaited, and for how long.
 
-In the middle of a sentence it stands behind the last word, as far as there is room. The cursor stays where it was, so
-that the next word, or the `^C` of a user who has had enough, is written over it.
+In the middle of a sentence it stands behind the last word, in brackets, as far as there is room. The cursor stays where
+it was, so that the next word, or the `^C` of a user who has had enough, is written over it.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ class WaitingLine:
                 await trio.sleep(1)
 
     def _draw(self, quiet: float) -> None:
-        seconds = f": {quiet:.0f} s"
-        gap = " " if self._column else ""
+        gap, end = (" [", "]") if self._column else ("", "")
+        seconds = f": {quiet:.0f} s{end}"
         room = (columns_of(sys.stderr) or 0) - self._column - len(gap) - len(seconds) - 1  # only one line can be erased
         if self._column and room < 0:
             return
-        words = f"{gap}\x1b[2m{visible_line(self.what)[: max(0, room)]}{seconds}\x1b[0m"
+        words = f"\x1b[2m{gap}{visible_line(self.what)[: max(0, room)]}{seconds}\x1b[0m"
         self._shown = True
         sys.stderr.write(f"\x1b7\x1b[K{words}\x1b8" if self._column else f"\r\x1b[K{words}")
         sys.stderr.flush()
