@@ -15,9 +15,9 @@ def assert_linear(run: Callable[[int], object], size: int) -> None:
         run: is given a size.
         size: the larger one; large enough that what would grow with its square would be most of the time.
     """
-    quarter = min(_cpu_seconds(run, size // 4) for _ in range(2))
+    quarter = min(_cpu_seconds(run, size // 4) for _ in range(3))
 
-    assert _cpu_seconds(run, size) < 9 * quarter
+    assert any(_cpu_seconds(run, size) < 9 * quarter for _ in range(3))  # a busy machine spends more now and then
 
 
 def _cpu_seconds(run: Callable[[int], object], size: int) -> float:

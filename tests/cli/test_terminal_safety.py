@@ -55,6 +55,9 @@ BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 OURS = re.compile(r"\x1b\[(?:0|2|31|32|33|36)m|\x08+ +\n")
 """Our own styles, and how a word is wiped out that goes to the next line."""
 
+DRAWN = re.compile(r"\r?\x1b\[K|\x1b7(?=\x1b\[K)|(?<=m)\x1b8|(?:\x1b\[\d+A)?\r\x1b\[J")
+"""What the command draws where a machine is slow: its waiting line, taken away again, and a block of Markdown anew."""
+
 
 def unsafe_characters(written: str) -> list[str]:
     """What is left that could command a terminal, once what is ours, newlines and tabs are taken out."""
@@ -132,8 +135,7 @@ async def test_a_terminal_gets_no_tricks(model: str) -> None:
     async with open_simulator([SAID, FAILS, REFUSES]) as simulator:
         with started("ask", "Hi", "--model", model, simulator=simulator, terminal=True) as command:
             written = (await in_thread(command.read_until, None)).decode()
-    # What the command itself sends: line ends as terminals have them, and its waiting line, taken away.
-    ours = written.replace("\r\n", "\n").replace("\r\x1b[K", "")
+    ours = DRAWN.sub("", written.replace("\r\n", "\n"))
 
     assert [] == unsafe_characters(ours)
     assert "owned" in ours

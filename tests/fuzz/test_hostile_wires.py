@@ -119,7 +119,7 @@ async def streamed(kind: str, reads: list[bytes], how: dict) -> list[StreamChunk
     settings = gestura.ProviderSettings(
         kind=kind,
         model="m",
-        base_url="http://localhost",
+        base_url="https://models.example",  # a model on this machine would cost nothing
         think_tags=("think",),
         starts_thinking=how["starts_thinking"],
     )

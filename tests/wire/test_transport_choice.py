@@ -14,7 +14,7 @@ import trio.testing
 from servers import CHUNKED_HEAD, Peer, chunk, chunked, head, serve
 
 import gestura
-from gestura import _client
+from gestura import _open_client
 from gestura.config import TransportName
 from gestura.stages.joining import FEW
 from gestura.testing import merged
@@ -59,7 +59,7 @@ async def test_the_configuration_chooses(transport_name: TransportName) -> None:
 )
 async def test_where_nothing_is_named(python: tuple[int, int], thread: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread is the default where trio-asyncio doesn't import."""
-    monkeypatch.setattr(_client, "sys", SimpleNamespace(version_info=python))
+    monkeypatch.setattr(_open_client, "sys", SimpleNamespace(version_info=python))
 
     assert thread == await runs_a_thread(None)
 
