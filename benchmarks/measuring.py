@@ -29,7 +29,7 @@ __all__ = ["Measurement", "RunningServer", "load_measurements", "measure", "repl
 ROOT: Final = Path(__file__).parents[1]
 
 SOURCES: Final = (ROOT / "gestura", ROOT / "benchmarks")
-"""What pip doesn't compile, as it is not installed but linked. All others have their bytecode from their installation."""
+"""What is linked rather than installed. pip compiles what it installs, so all others have their bytecode already."""
 
 TASK_SECONDS: Final = 300
 """After which a process is given up: one that is pacing the slowest client takes half a minute."""
