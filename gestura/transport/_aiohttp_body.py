@@ -48,6 +48,7 @@ class Body:
         self._receiver = receiver
         self._error: BaseException | None = None
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._moved = 0
         self._is_moving = False
 
     async def bring(self) -> None:
@@ -73,14 +74,17 @@ class Body:
             return  # to read may resume the parser, which has news then
         self._is_moving = True
         try:
-            while (room := self._receiver.room()) and (data := self._next(room)):
+            while (waits := self._has_more()) and (room := self._receiver.room()):
+                data = self._content.read_nowait(room)
+                self._moved += len(data)
                 self._receiver.take(data)
         finally:
             self._is_moving = False
-        if room and (self._error is not None or self._content.is_eof()):
+        if not waits and (self._error is not None or self._content.is_eof()):
             self._over.set_result(None)
 
-    def _next(self, most: int) -> bytes:
+    def _has_more(self) -> bool:
+        """Whether bytes wait in aiohttp's buffer; and what has gone wrong behind them is noted."""
         content = self._content
         if (error := content.exception()) is not None:
             # aiohttp would keep to itself what had arrived before the connection broke.
@@ -89,4 +93,4 @@ class Body:
         elif not self._protocol.connected and not content.is_eof() and self._error is None:
             # After malformed chunks aiohttp closes the connection, and leaves readers waiting for ever.
             self._error = aiohttp.ClientPayloadError()
-        return content.read_nowait(most)
+        return self._moved < content.total_bytes

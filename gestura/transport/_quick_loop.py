@@ -59,8 +59,9 @@ class _Handles:
         self._library = trio_asyncio._base.sniffio_library  # noqa: SLF001
         self._is_idle = False
         """Nothing is queued, and the main task waits for something to be."""
-        self._gathered: deque[Any] | None = None
-        """While a socket's task runs callbacks: those that it will run, too."""
+        self._is_gathering = False
+        self._gathered: deque[Any] = deque()
+        """While a socket's callback runs: what it queues, for the same task to run."""
 
     def call_soon(
         self, callback: Callable[..., object], *args: object, context: contextvars.Context | None = None
@@ -72,7 +73,7 @@ class _Handles:
 
     def queue(self, handle: Any) -> Any:
         """Have `handle` run after all that were queued before it."""
-        if self._gathered is not None:
+        if self._is_gathering:
             self._gathered.append(handle)
         else:
             self._loop._check_closed()  # noqa: SLF001
@@ -98,8 +99,8 @@ class _Handles:
         if not self._is_idle:
             handle._run()  # noqa: SLF001
             return
-        gathered: deque[Any] = deque()
-        self._gathered = gathered
+        gathered = self._gathered
+        self._is_gathering = True
         try:
             handle._run()  # noqa: SLF001
             ran = 0
@@ -107,9 +108,9 @@ class _Handles:
                 self._call(gathered.popleft())
                 ran += 1
         finally:
-            self._gathered = None
-            for left in gathered:
-                self.queue(left)
+            self._is_gathering = False
+            while gathered:
+                self.queue(gathered.popleft())
 
     def _poll(self) -> Any:
         """The next handle that can run now, or `None`."""
