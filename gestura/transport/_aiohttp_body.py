@@ -40,9 +40,7 @@ class Body:
         receiver: takes it.
     """
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, protocol: ResponseProtocol, receiver: BodyReceiver
-    ) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, protocol: ResponseProtocol, receiver: BodyReceiver) -> None:
         self._content = response.content
         self._protocol = protocol
         self._receiver = receiver

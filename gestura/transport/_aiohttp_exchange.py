@@ -18,7 +18,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol, TypeVarTuple
+from typing import Final, Protocol, Self, TypeVarTuple
 
 import trio
 
@@ -71,7 +71,9 @@ class AiohttpTransport:
         for response in self._responses:
             response.end(TransportError("the transport was closed", retryable=False))
 
-    def open(self, request: HttpRequest, *, on_connect: Callable[[], None]) -> AbstractAsyncContextManager[HttpResponse]:
+    def open(
+        self, request: HttpRequest, *, on_connect: Callable[[], None]
+    ) -> AbstractAsyncContextManager[HttpResponse]:
         sending = _Sending(self._loop, self._session, request, self._to_trio)
         response = sending.response = _Response(self, sending, self._to_asyncio, on_connect)
         return response
@@ -174,16 +176,11 @@ class _Response:
         self._failure: BaseException | None = None
         """What a function of the reader's has raised, for the reader."""
 
-    async def __aenter__(self) -> _Response:
+    async def __aenter__(self) -> Self:
         self._transport.enter(self)
         self._to_asyncio(self._sending.start)
         try:
-            while not (self._has_begun or self._has_ended or self._failure):
-                await self._wait_for_news()
-            if self._failure is not None:
-                raise self._failure
-            if not self._has_begun and self._error is not None:
-                raise self._error
+            await self._wait_begun()
         except BaseException:
             await self._leave()
             raise
@@ -234,6 +231,14 @@ class _Response:
             self._wake_reader()
 
     # Called by the reader.
+
+    async def _wait_begun(self) -> None:
+        while not (self._has_begun or self._has_ended or self._failure):
+            await self._wait_for_news()
+        if self._failure is not None:
+            raise self._failure
+        if not self._has_begun and self._error is not None:
+            raise self._error
 
     async def receive_some(self) -> bytes:
         if self._is_closed:

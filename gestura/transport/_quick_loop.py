@@ -161,22 +161,24 @@ class _Sockets:
         self._loop = loop
         self._current_loop = trio_asyncio.current_loop
         self._handles = handles
-        self._selector = loop._selector = selectors.EpollSelector()  # closed with the loop
+        self._selector = selectors.EpollSelector()
+        loop._selector = self._selector  # noqa: SLF001  # which closes it in the end
         for name in ("_add_reader", "_add_writer"):  # asyncio's own: they only tell the selector
             setattr(loop, name, MethodType(getattr(asyncio.SelectorEventLoop, name), loop))
 
     async def watch(self) -> None:
         """Call what waits for a socket whenever that is ready, until this is cancelled."""
-        self._current_loop.set(self._loop)  # for the callbacks that this task runs; whoever asked may have another one
+        self._current_loop.set(self._loop)  # for the callbacks that this task runs
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
             are_transports = True
             for key, ready in self._selector.select(0):
                 for event, handle in zip((selectors.EVENT_READ, selectors.EVENT_WRITE), key.data, strict=True):
-                    if ready & event and not handle._cancelled:
-                        are_transports &= isinstance(getattr(handle._callback, "__self__", None), asyncio.Transport)
+                    if ready & event and not handle.cancelled():
+                        owner = getattr(handle._callback, "__self__", None)  # noqa: SLF001
+                        are_transports &= isinstance(owner, asyncio.Transport)
                         self._handles.run_with_what_it_queues(handle)
-            if not are_transports:  # others may leave reading to somebody else, who must have his turn before the next
+            if not are_transports:  # it may have left reading to somebody else, who must have a turn before the next
                 await self._loop.synchronize()
 
     def forget(self) -> None:

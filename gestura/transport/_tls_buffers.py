@@ -20,7 +20,11 @@ KNOWN: Final = ("max_size", "_ssl_buffer", "_ssl_buffer_view")
 
 
 def share_tls_buffer(loop: Any) -> None:
-    """Have all TLS connections that `loop`, one of asyncio's with a selector, makes from now on read into one buffer."""
+    """Have the TLS connections that `loop` makes from now on read into one buffer.
+
+    Args:
+        loop: one of asyncio's, with a selector.
+    """
     make = loop._make_ssl_transport  # noqa: SLF001
     buffer = bytearray(BUFFER_BYTES)
     view = memoryview(buffer)
