@@ -17,7 +17,6 @@ import heapq
 import selectors
 from collections import deque
 from collections.abc import Callable
-from importlib.metadata import version
 from types import MethodType
 from typing import Any, Final
 
@@ -33,7 +32,7 @@ MOST_AT_ONCE: Final = 256
 
 def quicken(loop: Any, trio_asyncio: Any) -> None:
     """Replace the methods on `loop`; a loop of an unknown version is left as it is."""
-    if not version("trio-asyncio").startswith(KNOWN_VERSIONS):
+    if not trio_asyncio.__version__.startswith(KNOWN_VERSIONS):
         return
     handles = _Handles(loop, trio_asyncio)
     loop._queue_handle = handles.queue  # noqa: SLF001
