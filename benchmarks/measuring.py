@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from compileall import compile_dir
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,9 @@ from benchmarks.task import Plan, Scheme, Task, shuffled
 __all__ = ["Measurement", "RunningServer", "load_measurements", "measure", "replay_server", "run_task"]
 
 ROOT: Final = Path(__file__).parents[1]
+
+SOURCES: Final = (ROOT / "gestura", ROOT / "benchmarks")
+"""What is linked rather than installed. pip compiles what it installs, so all others have their bytecode already."""
 
 TASK_SECONDS: Final = 300
 """After which a process is given up: one that is pacing the slowest client takes half a minute."""
@@ -71,6 +75,8 @@ def measure(plan: Plan, path: Path, say: Callable[[str], None]) -> None:
     """
     known = load_measurements(path)
     done = {(each.round, each.group, each.subject, each.client) for each in known if each.failure is None}
+    for directory in SOURCES:
+        compile_dir(directory, quiet=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     longest = 0.0

@@ -25,7 +25,7 @@ TransportName = Literal["trio_asyncio", "thread"]
 _TOKEN: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 """What the name of a header is made of (RFC 9110, section 5.6.2)."""
 
-_CONTROL: Final = re.compile(r"[^\t -\x7e\x80-\U0010ffff]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no value may hold (section 5.5): a line break would end the header, and begin another."""
 
 

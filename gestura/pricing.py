@@ -2,9 +2,9 @@
 
 Both come from the price list of `genai-prices` where that is installed (`pip install 'gestura[prices]'`): it is kept by
 others, ships its data and is never asked to fetch newer. It is optional because it brings pydantic and an HTTP client;
-importing it takes 0.2 s, so that is left to the first question. The table below stands in for it, and for what it
-lacks: list prices without the surcharges for long prompts and the rebates for batches. What neither knows costs
-`DEFAULT`. Models that run on the user's own machine cost nothing.
+importing it takes 0.2 s, so that is left to the first question, or to a thread before it. The table below stands in for
+it, and for what it lacks: list prices without the surcharges for long prompts and the rebates for batches. What neither
+knows costs `DEFAULT`. Models that run on the user's own machine cost nothing.
 """
 
 from __future__ import annotations
@@ -173,7 +173,10 @@ def context_window(provider: str | None, model: str | None) -> int:
 
 
 def load_price_list() -> bool:
-    """Import the price list now, so that no stream has to stop for it. False where it is not installed."""
+    """Import the price list now, so that no stream has to stop for it. False where it is not installed.
+
+    It may be called in any thread. A question that is asked in another meanwhile waits for it.
+    """
     try:
         import genai_prices
     except ImportError:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from importlib.metadata import version
 from typing import Any, Final
 
 import trio
@@ -29,7 +28,7 @@ MOST_AT_ONCE: Final = 256
 
 def quicken(loop: Any, trio_asyncio: Any) -> None:
     """Replace the methods on `loop`; a loop of an unknown version is left as it is."""
-    if not version("trio-asyncio").startswith(KNOWN_VERSIONS):
+    if not trio_asyncio.__version__.startswith(KNOWN_VERSIONS):
         return
     handles = _Handles(loop, trio_asyncio)
     loop._queue_handle = handles.queue  # noqa: SLF001

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import attrs
@@ -68,6 +70,18 @@ def test_what_is_to_be_measured_once_is(asked: list[tuple[int, str]], tmp_path: 
 
     assert [(0, "think tags")] == [each for each in asked if each[1] == "think tags"]
     assert [(0, "tool calls"), (1, "tool calls")] == [each for each in asked if each[1] == "tool calls"]
+
+
+def test_nothing_that_is_measured_is_compiled_on_the_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Even where Python is told to write no bytecode: an import would take a quarter longer."""
+    module = tmp_path / "package" / "module.py"
+    module.parent.mkdir()
+    module.touch()
+    monkeypatch.setattr(measuring, "SOURCES", (module.parent,))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    measure(attrs.evolve(PLAN, stages=()), tmp_path / "samples.jsonl", print)
+
+    assert Path(cache_from_source(str(module))).exists()
 
 
 @pytest.mark.parametrize("program", ["pass", "print('no figure')"])

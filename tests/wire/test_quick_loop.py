@@ -9,7 +9,6 @@ import pytest
 import trio
 import trio_asyncio
 
-from gestura.transport import _quick_loop
 from gestura.transport._quick_loop import MOST_AT_ONCE, quicken
 
 
@@ -107,7 +106,7 @@ async def test_a_reader_that_leaves_reading_to_others_is_called_once_for_each_tu
 
 async def test_an_unknown_version_is_left_alone(monkeypatch):
     """The methods are private, so on a version that nobody looked at they stay as they are."""
-    monkeypatch.setattr(_quick_loop, "version", lambda _name: "99.0")
+    monkeypatch.setattr(trio_asyncio, "__version__", "99.0")
     async with trio_asyncio.open_loop() as loop:
         quicken(loop, trio_asyncio)
 

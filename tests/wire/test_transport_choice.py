@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import sys
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import attrs
@@ -68,6 +70,42 @@ def test_another_name_is_refused() -> None:
     """A transport that there is not is told at once."""
     with pytest.raises(ValueError, match="transport"):
         gestura.StreamingConfig(transport="carrier pigeon")
+
+
+# What comes later.
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[int]:
+    """The threads that have imported the price list."""
+    threads: queue.Queue[int] = queue.Queue()
+    monkeypatch.setattr(_open_client, "load_price_list", lambda: threads.put(threading.get_ident()))
+    return threads
+
+
+async def test_the_price_list_holds_up_no_stream(
+    transport_name: TransportName, loads: queue.Queue[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is imported in a thread, while the client is at work."""
+    monkeypatch.setattr(_open_client, "SECONDS_BEFORE_PRICES", 0)
+    async with gestura.open_client(config("openai_chat", "http://127.0.0.1:1", transport_name)):
+        with trio.fail_after(5):
+            loader = await trio.to_thread.run_sync(partial(loads.get, timeout=5))
+
+    assert threading.get_ident() != loader
+
+
+async def test_a_client_that_is_not_used_imports_no_prices(
+    transport_name: TransportName, loads: queue.Queue[int]
+) -> None:
+    """Leaving the block does not wait for what hasn't begun, and what leaves it is what was raised."""
+    error = RuntimeError("the user's")
+    with pytest.raises(RuntimeError) as raised:
+        async with gestura.open_client(config("openai_chat", "http://127.0.0.1:1", transport_name)):
+            raise error
+
+    assert error is raised.value
+    assert loads.empty()
 
 
 # What comes.
