@@ -11,7 +11,7 @@ from typing import Final
 
 import trio
 
-from gestura._actors.inbox import InboxSender
+from gestura._actors.inbox import Inbox
 from gestura._actors.read_ahead import ReadAhead
 from gestura._actors.statistics import ActorStatistics
 from gestura.errors import LimitExceeded, TransportError
@@ -28,7 +28,7 @@ SECONDS_FOR_A_REASON: Final = 5.0
 async def read_http(
     transport: Transport,
     request: HttpRequest,
-    send: InboxSender[Sequence[bytes]],
+    send: Inbox[Sequence[bytes]],
     *,
     statistics: ActorStatistics,
     limits: Limits,
@@ -45,7 +45,7 @@ async def read_http(
     Args:
         transport: opens the request.
         request: what to ask.
-        send: the next actor's inbox, closed at the end.
+        send: the next actor's inbox.
         statistics: counts to keep.
         limits: how much to read of a body, and of one that is no stream.
         read_ahead: when to wait for the actors behind and for the user.
@@ -58,32 +58,31 @@ async def read_http(
         TransportError: no connection, or it broke.
         LimitExceeded: the body is too long; what is within the limit was sent on.
     """
-    with send:
-        async with transport.open(request, on_connect=on_connect) as response:
-            on_response()
-            refused = not 200 <= response.status < 300  # RFC 9110, section 15.3
-            data = b"" if refused else await response.receive_some()
-            blank_so_far = True
-            while data:
-                if blank_so_far:
-                    blank_so_far = data.isspace()
-                    if refused := _is_document(request, data):
-                        break
-                on_bytes()
-                statistics.batches += 1
-                statistics.items += len(data)
-                if statistics.items > limits.max_body_bytes:
-                    raise LimitExceeded("the body of the response", "max_body_bytes", limits.max_body_bytes)
-                try:
-                    await send.send((data,))
-                except trio.BrokenResourceError:
-                    return  # the next actor has stopped, and has said why
-                if read_ahead.is_used_up(len(data)):
-                    await read_ahead.wait()
-                data = await response.receive_some()
-            if refused:
-                body = await _read_reason(limits.max_error_body_bytes, data, response)
-                on_refusal(response.status, response.headers, body)
+    async with transport.open(request, on_connect=on_connect) as response:
+        on_response()
+        refused = not 200 <= response.status < 300  # RFC 9110, section 15.3
+        data = b"" if refused else await response.receive_some()
+        blank_so_far = True
+        while data:
+            if blank_so_far:
+                blank_so_far = data.isspace()
+                if refused := _is_document(request, data):
+                    break
+            on_bytes()
+            statistics.batches += 1
+            statistics.items += len(data)
+            if statistics.items > limits.max_body_bytes:
+                raise LimitExceeded("the body of the response", "max_body_bytes", limits.max_body_bytes)
+            try:
+                await send.send((data,))
+            except trio.BrokenResourceError:
+                return  # the next actor has stopped, and has said why
+            if read_ahead.is_used_up(len(data)):
+                await read_ahead.wait()
+            data = await response.receive_some()
+        if refused:
+            body = await _read_reason(limits.max_error_body_bytes, data, response)
+            on_refusal(response.status, response.headers, body)
 
 
 def _is_document(request: HttpRequest, data: bytes) -> bool:
