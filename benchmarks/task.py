@@ -109,7 +109,8 @@ class Plan:
     def _tasks_beside(self, url: str) -> Iterator[Task]:
         for client in self.clients:
             wire = CLIENTS[client].wires[0]
-            job = Job(url=url, wire=wire, workload=Workload(kind="burst", events=10), cold=True)
+            # Longer than one read: no model sends its first text together with its end, where tokens are counted.
+            job = Job(url=url, wire=wire, workload=Workload(kind="burst", events=1000), cold=True)
             yield client_task("cold", "first text", client, job)
         for name in self.imports:
             yield Task(group="cold", subject="import", client=name, arguments=("-c", import_program(IMPORTS[name])))

@@ -14,6 +14,7 @@ import trio
 from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guard
+from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.observed import ObservedOutlet, observed
 from gestura._actors.published import publishing, serve, way_of
@@ -118,8 +119,8 @@ class Client:
         async with publishing(
             publish, stream_id, request=request, provider=name, model=model, token=token
         ) as publication:
-            send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
-            way = way_of(send, publication)
+            inbox: Inbox[StreamChunk] = Inbox(CHUNKS_TO_THE_USER)
+            way = way_of(inbox, publication)
             counts = Counts()
             supervisor = Supervisor(
                 request=request,
@@ -140,9 +141,11 @@ class Client:
                 observed(supervisor, self._observer),
             ):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(serve, supervisor, way)
-                    with receive:
-                        yield ChunkStream(receive, supervisor, stream_id=publication.stream_id if publication else None)
+                    nursery.start_soon(serve, supervisor, way, nursery)
+                    try:
+                        yield ChunkStream(inbox, supervisor, stream_id=publication.stream_id if publication else None)
+                    finally:
+                        inbox.close()
                     nursery.cancel_scope.cancel()
 
     @asynccontextmanager

@@ -1,6 +1,6 @@
 """`ChunkStream`: what the user holds of a stream.
 
-Chunks come through one bounded channel; the ending does not, so that a full channel never holds it up, and it is given
+Chunks come through one bounded inbox; the ending does not, so that a full inbox never holds it up, and it is given
 exactly once, after the last chunk.
 """
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
 import trio
 
 from gestura._actors.forwarder import Outlet
+from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.statistics import StreamStatistics
 from gestura.answer import Answer, Transcript
@@ -56,11 +57,9 @@ class ChunkStream:
     Iterating never raises for a failed answer. One task at a time may iterate.
     """
 
-    def __init__(
-        self, receive: trio.MemoryReceiveChannel[StreamChunk], source: Source, *, stream_id: str | None = None
-    ) -> None:
+    def __init__(self, inbox: Inbox[StreamChunk], source: Source, *, stream_id: str | None = None) -> None:
         self._stream_id = stream_id
-        self._receive = receive
+        self._inbox = inbox
         self._source = source
         self._ending: Ending | None = None
         self._is_waited_for = False
@@ -75,24 +74,22 @@ class ChunkStream:
             trio.ClosedResourceError: the `async with` block of the stream has been left.
             trio.BusyResourceError: another task is waiting for the next chunk.
         """
-        try:
-            return self._receive.receive_nowait()
-        except trio.WouldBlock:
-            pass
-        except trio.EndOfChannel:
-            return await self._end()
         if self._is_waited_for:
             raise trio.BusyResourceError("another task iterates over this stream: only one at a time may")
-        self._is_waited_for = True
-        self._source.outlet.caught_up()
-        try:
-            return await self._receive.receive()
-        except trio.EndOfChannel:
-            return await self._end()
-        finally:
-            self._is_waited_for = False
+        inbox = self._inbox
+        while inbox.is_open():
+            if not inbox.is_empty():
+                return inbox.pop()
+            self._is_waited_for = True
+            try:
+                await inbox.wait()
+            finally:
+                self._is_waited_for = False
+        return await self._end()
 
     async def _end(self) -> StreamChunk:
+        if self._inbox.is_closed:
+            raise trio.ClosedResourceError("the stream is closed: its `async with` block was left")
         await trio.lowlevel.checkpoint()
         if self._ending is not None or self._source.ending is None:
             raise StopAsyncIteration
@@ -120,7 +117,7 @@ class ChunkStream:
     async def emit(self, chunk: StreamChunk) -> None:
         """Put a chunk of your own into this stream, behind those that wait, delivered by its class.
 
-        For agents that show their work in the stream of the answer. Where the channel is full a lossless chunk waits
+        For agents that show their work in the stream of the answer. Where there is no room a lossless chunk waits
         for the task that iterates, so emit from another one, or with chunks of a class that may be dropped.
 
         Raises:

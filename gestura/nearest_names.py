@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = ["did_you_mean", "nearest_name"]
@@ -30,5 +29,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("restrat", ["end", "restart"])
     "; did you mean 'restart'?"
     """
+    import difflib  # here, for it is needed where something is wrong
+
     matches = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -9,36 +9,34 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 import trio
 
-from gestura._actors.deadlines import Progress, watch
-from gestura._actors.forwarder import Sink, forward
+from gestura._actors.deadlines import Progress
+from gestura._actors.forwarder import Forwarder, Sink
 from gestura._actors.groups import bare_errors
 from gestura._actors.http_reader import read_http
-from gestura._actors.inbox import InboxReceiver, InboxSender, open_inbox
+from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
 from gestura._actors.read_ahead import ReadAhead
 from gestura._actors.redaction import log_bug, redact
-from gestura._actors.run_stage import run_stage
+from gestura._actors.run_stage import RunningStage
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura._actors.topology import stage_actors
-from gestura._actors.waiting import speak_while_waiting
+from gestura._actors.waiting import Speaker
 from gestura.answer import Transcript
-from gestura.chunks import FinishReason, ProviderEvent, Status, StreamChunk
+from gestura.chunks import FinishReason, ProviderEvent, StreamChunk
 from gestura.config import Timeouts
 from gestura.errors import ErrorKind, Fault, InternalError, LimitExceeded, ProtocolError, TransportError
 from gestura.limits import Limits
 from gestura.providers import Provider, display_name
 from gestura.providers.faults import fault_of_response
-from gestura.providers.waiting import SpeaksWhileWaiting
+from gestura.providers.waiting import waiting_words_of
 from gestura.stages.deltas import CONTROL_CLASSES, Anomaly, Control, Delta, Finish, Oddity, ToolCallFragment
 from gestura.transport import HttpRequest, Transport
 
@@ -74,7 +72,6 @@ class Attempt:
         counts: counts of the stream to keep.
         raw: show the provider's own events, too.
         fused: run all stages in one actor.
-        statistics: counts of this attempt's actors, in the order of the flow.
     """
 
     name: str
@@ -90,19 +87,28 @@ class Attempt:
     counts: Counts
     raw: bool = False
     fused: bool = False
-    statistics: list[ActorStatistics] = attrs.field(factory=list, init=False)
     _outcome: AttemptOutcome = attrs.field(init=False)
-    _endpoint: str = attrs.field(init=False)
-    _progress: Progress = attrs.field(factory=Progress, init=False)
-    _read_ahead: ReadAhead = attrs.field(init=False)
-    _reading: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    _has_greeted: bool = attrs.field(default=False, init=False)
-    _read: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _progress: Progress = attrs.field(init=False)
+    _speaker: Speaker | None = attrs.field(default=None, init=False)
+    _reading: trio.CancelScope = attrs.field(init=False)
+    _read: ActorStatistics = attrs.field(factory=lambda: ActorStatistics("HTTP reader"), init=False)
+    _stages: list[RunningStage] = attrs.field(factory=list, init=False)
+    _forwarder: Forwarder = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._endpoint = f"{display_name(self.name)} {urlsplit(self.request.url).path}"
+        total = math.inf if self.timeouts.total is None else self.started + self.timeouts.total
         self._outcome = AttemptOutcome(provider=self.name, settings=self.provider.settings)
-        self._read_ahead = ReadAhead(self.sink.wait_caught_up, self._progress.waits_for_consumer)
+        self._progress = Progress(self.timeouts, total)
+        self._reading = trio.CancelScope(deadline=total)
+        if words := waiting_words_of(self.provider):
+            self._speaker = Speaker(words, self._progress, self.sink)
+        inbox: Inbox[Any] = Inbox(BATCHES_IN_FLIGHT)
+        stages = stage_actors(self.provider, self.limits, raw=self.raw, fused=self.fused, on_deltas=self._note_content)
+        for place, actor in enumerate(stages, 1):
+            inbox_behind: Inbox[Any] = Inbox(BATCHES_IN_FLIGHT)
+            self._stages.append(RunningStage(actor.name, actor.stage, inbox, inbox_behind, place, self))
+            inbox = inbox_behind
+        self._forwarder = Forwarder(inbox, self.sink, self)
 
     async def run(self) -> AttemptOutcome:
         """Ask, and deliver what comes. No failure of the provider or the network is raised.
@@ -111,111 +117,118 @@ class Attempt:
         """
         with bare_errors():
             async with trio.open_nursery() as nursery:
-                send: InboxSender[Any]
-                receive: InboxReceiver[Any]
-                send, receive = open_inbox(BATCHES_IN_FLIGHT)
-                self._count("HTTP reader")
-                nursery.start_soon(self._read_http, send)
-                actors = stage_actors(
-                    self.provider, self.limits, raw=self.raw, fused=self.fused, on_deltas=self._note_content
-                )
-                for place, actor in enumerate(actors, 1):
-                    self._read_ahead.add(receive)
-                    next_send: InboxSender[Any]
-                    next_receive: InboxReceiver[Any]
-                    next_send, next_receive = open_inbox(BATCHES_IN_FLIGHT)
-                    nursery.start_soon(
-                        partial(
-                            run_stage,
-                            actor.stage,
-                            receive,
-                            next_send,
-                            statistics=self._count(actor.name),
-                            on_failure=partial(self._stage_failed, place),
-                        )
-                    )
-                    receive = next_receive
-                self._read_ahead.add(receive)
-                nursery.start_soon(watch, self._progress, self.timeouts, self.started, self._stop)
-                if isinstance(self.provider, SpeaksWhileWaiting):
-                    words = self.provider.waiting_words
-                    nursery.start_soon(speak_while_waiting, self._progress, words, self.sink, lambda: self._has_greeted)
-                await self._forward(receive)
-                with trio.move_on_after(SECONDS_TO_DRAIN):
-                    await self._read.wait()
-                nursery.cancel_scope.cancel()
+                nursery.start_soon(self._read_http, self._stages[0].inbox)
+                for stage in self._stages:
+                    nursery.start_soon(stage.run)
+                if self._speaker is not None:
+                    nursery.start_soon(self._speaker.run)
+                try:
+                    await self._forwarder.run()
+                except LimitExceeded as error:
+                    self.stage_failed(math.inf, error)
+                if self._speaker is not None:
+                    self._speaker.stop()
+                self._stop_within(SECONDS_TO_DRAIN)
         return self._outcome
 
-    async def _read_http(self, send: InboxSender[Sequence[bytes]]) -> None:
+    def statistics(self) -> tuple[ActorStatistics, ...]:
+        """What the actors have done so far, in the order of the flow."""
+        stages = (stage.statistics() for stage in self._stages)
+        return (attrs.evolve(self._read), *stages, self._forwarder.statistics())
+
+    async def _read_http(self, inbox: Inbox[Sequence[bytes]]) -> None:
         """The HTTP reader, in a scope of its own: stopping it lets the actors behind it finish."""
-        with self.interrupt.scope(self._reading):
-            try:
+        self.interrupt.add(self._reading)
+        try:
+            with self._reading:
                 await read_http(
                     self.transport,
                     self.request,
-                    send,
-                    statistics=self.statistics[0],
+                    inbox,
+                    statistics=self._read,
                     limits=self.limits,
-                    read_ahead=self._read_ahead,
+                    read_ahead=self._read_ahead(),
                     on_connect=self._connected,
-                    on_response=self._progress.response_began,
+                    on_response=self._response_began,
                     on_bytes=self._progress.bytes_arrived,
                     on_refusal=self._refused,
                 )
-            except TransportError as error:
-                self._fail(Fault(kind=ErrorKind.CONNECTION, message=str(error), should_retry=error.retryable), place=0)
-            except LimitExceeded as error:
-                self._fail(Fault(kind=error.kind, message=str(error)), place=0)
-        send.close()  # also where the scope was cancelled before the reader began
-        self._read.set()
-
-    async def _forward(self, receive: InboxReceiver[Sequence[Any]]) -> None:
-        try:
-            await forward(
-                receive,
-                self.sink,
-                statistics=self._count("forwarder"),
-                on_wait=self._progress.waits_for_consumer,
-                on_chunk=self._keep,
-                on_control=self._note,
-                is_complete=lambda: self._outcome.complete,
-            )
+            if self._reading.cancelled_caught:
+                self.look_at_clock()
+        except TransportError as error:
+            self._fail(Fault(kind=ErrorKind.CONNECTION, message=str(error), should_retry=error.retryable), place=0)
         except LimitExceeded as error:
-            self._stage_failed(math.inf, error)
+            self._fail(Fault(kind=error.kind, message=str(error)), place=0)
+        finally:
+            self.interrupt.remove(self._reading)
+            inbox.end()
 
-    def _keep(self, chunk: StreamChunk) -> None:
-        self.transcript.add(chunk)
-        limit = self.limits.max_answer_bytes
-        if self.transcript.size > limit:
-            raise LimitExceeded("the answer", "max_answer_bytes", limit)
+    def _read_ahead(self) -> ReadAhead:
+        inboxes = [*(stage.inbox for stage in self._stages), self._forwarder.inbox]
+        return ReadAhead(inboxes, self.sink, self._progress)
 
     def _connected(self) -> None:
         self._progress.connected()
-        if isinstance(self.provider, SpeaksWhileWaiting):
-            with suppress(trio.WouldBlock, trio.BrokenResourceError):  # then it is left to the actor that speaks
-                self.sink.send_nowait(Status(self.provider.waiting_words.connected))  # before what the provider says
-                self._has_greeted = True
+        if self._speaker is not None:
+            self._speaker.connected()
 
-    def _count(self, name: str) -> ActorStatistics:
-        self.statistics.append(ActorStatistics(name))
-        return self.statistics[-1]
+    def _response_began(self) -> None:
+        self._progress.response_began()
+        if self._speaker is not None:
+            self._speaker.response_began()
 
-    def _note_content(self, deltas: Sequence[Any]) -> None:
-        if any(map(_is_content, deltas)):
-            self._progress.content_arrived()
+    def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self._fail(fault_of_response(self._endpoint, status, headers, body, datetime.now(UTC)))
 
-    def _note(self, delta: Control) -> StreamChunk | None:
+    # What the actors tell.
+
+    def stage_failed(self, place: float, error: ProtocolError | InternalError, at_end: bool = False) -> None:
+        kind = error.kind if isinstance(error, ProtocolError) else ErrorKind.INTERNAL
+        if error.__cause__ is not None:
+            words = redact(str(error), [self.provider.settings])
+            log_bug(_log, words, error.__cause__, [self.provider.settings])
+        self._stop(Fault(kind=kind, message=str(error)), place=0 if at_end else place)
+
+    @property
+    def is_complete(self) -> bool:
+        return self._outcome.complete
+
+    def note(self, delta: Control) -> StreamChunk | None:
         match delta:
             case Anomaly(oddity):
                 self.counts.oddities[oddity] += 1
             case Fault():
                 self._fail(delta)
-                self._reading.deadline = trio.current_time() + SECONDS_TO_DRAIN
+                self._stop_within(SECONDS_TO_DRAIN)
             case _:
                 if isinstance(delta, Finish) and delta.reason is FinishReason.OTHER:
                     self.counts.oddities[Oddity.UNKNOWN_FINISH_REASON] += 1
                 return self._outcome.note(delta)
         return None
+
+    def delivered(self, chunk: StreamChunk) -> None:
+        self.transcript.add(chunk)
+        limit = self.limits.max_answer_bytes
+        if self.transcript.size > limit:
+            raise LimitExceeded("the answer", "max_answer_bytes", limit)
+
+    def waits_for_user(self, waiting: bool) -> None:
+        self._progress.waits_for_consumer(waiting)
+
+    def next_look(self) -> float:
+        return self._progress.next_look()
+
+    def look_at_clock(self) -> None:
+        if fault := self._progress.timed_out():
+            self._stop(fault)
+
+    def _note_content(self, deltas: Sequence[Any]) -> None:
+        if any(map(_is_content, deltas)):
+            self._progress.content_arrived()
+
+    @property
+    def _endpoint(self) -> str:
+        return f"{display_name(self.name)} {urlsplit(self.request.url).path}"
 
     def _fail(self, fault: Fault, place: float = math.inf) -> None:
         """Note a failure, told with where it happened."""
@@ -228,15 +241,9 @@ class Attempt:
         self._fail(fault, place)
         self._reading.cancel()
 
-    def _refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self._fail(fault_of_response(self._endpoint, status, headers, body, datetime.now(UTC)))
-
-    def _stage_failed(self, place: float, error: ProtocolError | InternalError, at_end: bool = False) -> None:
-        kind = error.kind if isinstance(error, ProtocolError) else ErrorKind.INTERNAL
-        if error.__cause__ is not None:
-            words = redact(str(error), [self.provider.settings])
-            log_bug(_log, words, error.__cause__, [self.provider.settings])
-        self._stop(Fault(kind=kind, message=str(error)), place=0 if at_end else place)
+    def _stop_within(self, seconds: float) -> None:
+        """Stop the reader, if the body has not ended until then."""
+        self._reading.deadline = min(self._reading.deadline, trio.current_time() + seconds)
 
 
 def _is_content(delta: Delta) -> bool:

@@ -1,14 +1,13 @@
 """The four deadlines of a stream: which one is running, and what to say when it has passed.
 
-`Progress` is kept by the actors at no cost but a few assignments; `watch` looks at it only when a deadline could have
-passed, so a stream that does well never pays for its clocks.
+`Progress` is kept by the actors at no cost but a few assignments. The forwarder, whom all that comes passes, looks at
+it while nothing does, and only when a deadline could have passed: a stream that does well never pays for its clocks.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable
 
 import attrs
 import trio
@@ -16,7 +15,7 @@ import trio
 from gestura.config import Timeouts
 from gestura.errors import ErrorKind, Fault
 
-__all__ = ["Awaited", "Progress", "watch"]
+__all__ = ["Awaited", "Progress"]
 
 
 class Awaited(enum.Enum):
@@ -35,24 +34,25 @@ _WORDS = {
 }
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Progress:
     """How far an attempt has come. Times are Trio's, in seconds.
 
     Args:
+        timeouts: how long to wait.
+        total: when the whole stream's time is up.
         since: when the wait for `awaited` began.
-        connection: set once the connection stands.
-        response: set once the head of the response is there.
         heard: when the provider last gave a sign of life, or the user had room for one again.
     """
 
-    since: float = attrs.field(factory=trio.current_time)
-    awaited: Awaited = Awaited.CONNECTION
-    connection: trio.Event = attrs.field(factory=trio.Event, init=False)
-    response: trio.Event = attrs.field(factory=trio.Event, init=False)
+    timeouts: Timeouts
+    total: float
+    since: float = attrs.field(factory=trio.current_time, init=False)
+    awaited: Awaited = attrs.field(default=Awaited.CONNECTION, init=False)
     heard: float = attrs.field(factory=trio.current_time, init=False)
     _waiting_for_consumer: int = attrs.field(default=0, init=False)
     """How many actors wait for the user."""
+    _is_timed_out: bool = attrs.field(default=False, init=False)
 
     @property
     def consumer_is_slow(self) -> bool:
@@ -62,12 +62,10 @@ class Progress:
     def connected(self) -> None:
         """The connection stands."""
         self._await(Awaited.FIRST_CONTENT)
-        self.connection.set()
 
     def response_began(self) -> None:
         """The head of the response is there."""
         self.heard = trio.current_time()
-        self.response.set()
 
     def bytes_arrived(self) -> None:
         """A part of the body was read."""
@@ -83,42 +81,34 @@ class Progress:
         if not waiting:
             self.since = self.heard = trio.current_time()
 
+    def next_look(self) -> float:
+        """When to call `timed_out`, if nothing comes."""
+        if self._is_timed_out:
+            return math.inf
+        # A long deadline may be replaced by a shorter one that begins then, so no wait is longer than the shortest.
+        shortest = min(_seconds(self.timeouts.first_content), _seconds(self.timeouts.idle))
+        return min(self._deadline()[0], trio.current_time() + shortest)
+
+    def timed_out(self) -> Fault | None:
+        """The fault to end the attempt with, once, when a deadline has passed."""
+        deadline, name = self._deadline()
+        if self._is_timed_out or trio.current_time() < deadline:
+            return None
+        self._is_timed_out = True
+        timeout = getattr(self.timeouts, name)
+        message = f"{_WORDS[name]} within {timeout:g} s (timeouts.{name})"
+        return Fault(kind=ErrorKind.TIMEOUT, code=name, message=message)
+
+    def _deadline(self) -> tuple[float, str]:
+        """When the deadline that runs now will pass, and its name in `Timeouts`."""
+        name = self.awaited.value
+        running = math.inf if self.consumer_is_slow else self.since + _seconds(getattr(self.timeouts, name))
+        return (self.total, "total") if self.total <= running else (running, name)
+
     def _await(self, awaited: Awaited) -> None:
         self.awaited = awaited
         self.since = trio.current_time()
 
 
-def next_deadline(progress: Progress, timeouts: Timeouts, started: float) -> tuple[float, str]:
-    """When the deadline that runs now will pass, and its name in `Timeouts`."""
-    name = progress.awaited.value
-    timeout = getattr(timeouts, name)
-    running = math.inf if timeout is None or progress.consumer_is_slow else progress.since + timeout
-    total = math.inf if timeouts.total is None else started + timeouts.total
-    return (total, "total") if total <= running else (running, name)
-
-
-async def watch(progress: Progress, timeouts: Timeouts, started: float, on_timeout: Callable[[Fault], None]) -> None:
-    """Call `on_timeout`, once, when a deadline has passed.
-
-    Args:
-        progress: how far the attempt has come, kept by its actors.
-        timeouts: the deadlines.
-        started: when the stream began, in Trio's time.
-        on_timeout: called with the fault to end the attempt with.
-    """
-    # Progress may replace a long deadline by a shorter one that begins then, so no sleep is longer than the shortest.
-    shortest = min(
-        (timeout for timeout in (timeouts.first_content, timeouts.idle) if timeout is not None), default=math.inf
-    )
-    while True:
-        deadline, name = next_deadline(progress, timeouts, started)
-        now = trio.current_time()
-        if now >= deadline:
-            timeout = getattr(timeouts, name)
-            on_timeout(
-                Fault(
-                    kind=ErrorKind.TIMEOUT, code=name, message=f"{_WORDS[name]} within {timeout:g} s (timeouts.{name})"
-                )
-            )
-            return
-        await trio.sleep_until(min(deadline, now + shortest))
+def _seconds(timeout: float | None) -> float:
+    return math.inf if timeout is None else timeout

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+import attrs
 import trio
 
-from gestura._actors.groups import bare_errors
-from gestura._actors.inbox import InboxReceiver
+from gestura._actors.inbox import Inbox
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura.chunks import StreamChunk
 from gestura.delivery import PATIENCE
 from gestura.errors import InternalError
 from gestura.stages.deltas import CONTROL_CLASSES, Control, Piece
 
-__all__ = ["OnWait", "Outlet", "Sink", "Way", "forward", "unheeded"]
+__all__ = ["Forwarder", "OnWait", "Outlet", "Sink", "Way", "unheeded"]
 
 OnWait = Callable[[bool], None]
 
@@ -52,7 +52,11 @@ class Sink(Protocol):
 
 
 class Way(Protocol):
-    """The channel to the user, or one that leads elsewhere, too: what an outlet needs of `trio.MemorySendChannel`."""
+    """The user's inbox, or one that leads elsewhere, too: what an outlet needs of `gestura._actors.inbox.Inbox`."""
+
+    @property
+    def deepest_queue(self) -> int:
+        """The most chunks that waited at one time."""
 
     def send_nowait(self, chunk: StreamChunk, /) -> None:
         """Send, if there is room."""
@@ -60,10 +64,10 @@ class Way(Protocol):
     async def send(self, chunk: StreamChunk, /) -> None:
         """Wait for room, and send."""
 
-    def statistics(self) -> trio.MemoryChannelStatistics:
-        """How full it is."""
+    async def wait_idle(self) -> None:
+        """Until the user has taken all and waits for more, or has gone."""
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Nothing more comes."""
 
 
@@ -71,29 +75,38 @@ class Outlet:
     """The user's end of a stream, as senders see it: waits for room, drops what may be dropped, keeps the order.
 
     Args:
-        channel: leads to the user.
+        way: leads to the user.
         counts: what is dropped is counted here.
     """
 
-    def __init__(self, channel: Way, counts: Counts) -> None:
-        self._channel = channel
+    def __init__(self, way: Way, counts: Counts) -> None:
+        self._way = way
         self._counts = counts
         self._nursery: trio.Nursery | None = None
         self._line: list[trio.Event] = []
         """Who waits for room, in the order in which they came; each is told when it is the first."""
-        self._waiting_for_user = trio.lowlevel.ParkingLot()
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """While the block runs, announcements may be made; after it all are delivered, and nothing more comes."""
-        with closing(self._channel), bare_errors():
-            async with trio.open_nursery() as self._nursery:
-                yield
+    def open(self, nursery: trio.Nursery) -> None:
+        """Let announcements be made. Those that have to wait do so in `nursery`."""
+        self._nursery = nursery
+
+    async def drain(self) -> None:
+        """Until all that waits for room now is delivered. A checkpoint only where something does."""
+        if self._line:
+            turn = self._line_up()
+            try:
+                await turn.wait()
+            finally:
+                self._leave_line(turn)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._way.end()
 
     def send_nowait(self, chunk: StreamChunk) -> None:
         if self._line:
             raise trio.WouldBlock
-        self._channel.send_nowait(chunk)
+        self._way.send_nowait(chunk)
 
     async def send(self, chunk: StreamChunk, on_wait: OnWait = unheeded) -> None:
         """Deliver `chunk` by its class. No checkpoint where there is room: what room there is is bounded.
@@ -132,7 +145,7 @@ class Outlet:
             self._nursery.start_soon(self._send_announced, chunk, self._line_up())
 
     async def _send_announced(self, chunk: StreamChunk, turn: trio.Event) -> None:
-        with suppress(trio.BrokenResourceError):  # the user has gone
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # the user has gone, or the stream failed
             await self._send_in_turn(chunk, turn)
 
     def _line_up(self) -> trio.Event:
@@ -152,83 +165,113 @@ class Outlet:
                     return
             self._counts.dropped[type(chunk).__name__] += 1
         finally:
-            self._line.remove(turn)
-            if self._line:
-                self._line[0].set()
+            self._leave_line(turn)
+
+    def _leave_line(self, turn: trio.Event) -> None:
+        self._line.remove(turn)
+        if self._line:
+            self._line[0].set()
 
     async def _send(self, chunk: StreamChunk) -> None:
         """Wait for room for a chunk whose turn it is."""
-        await self._channel.send(chunk)
+        await self._way.send(chunk)
 
     async def wait_caught_up(self) -> None:
-        while self._line or self._channel.statistics().current_buffer_used:
-            await self._waiting_for_user.park()
-
-    def caught_up(self) -> None:
-        """The user has taken every chunk, and waits for more."""
-        if self._waiting_for_user:
-            self._waiting_for_user.unpark_all()
+        await self._way.wait_idle()
 
     @property
     def deepest_queue(self) -> int:
         """The most chunks that waited for the user at one time."""
-        return self._channel.statistics().peak_buffer_used
+        return self._way.deepest_queue
 
 
-async def forward(
-    receive: InboxReceiver[Sequence[Piece]],
-    sink: Sink,
-    *,
-    statistics: ActorStatistics,
-    on_wait: OnWait,
-    on_chunk: Callable[[StreamChunk], None],
-    on_control: Callable[[Control], StreamChunk | None],
-    is_complete: Callable[[], bool],
-) -> None:
-    """Send chunks out and hand the rest to `on_control`, until the input ends or the answer is complete.
+class Listener(Protocol):
+    """Who is told of what passes through the forwarder: an attempt."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the end of the answer was told of; what comes after it is left."""
+
+    def note(self, delta: Control) -> StreamChunk | None:
+        """What is told by the ending has come, in its place between the chunks; may give a chunk to send."""
+
+    def delivered(self, chunk: StreamChunk) -> None:
+        """A chunk was delivered, or given up."""
+
+    def waits_for_user(self, waiting: bool) -> None:
+        """A wait for the user that may last for ever begins, or is over."""
+
+    def next_look(self) -> float:
+        """When to `look_at_clock`, while nothing comes, in Trio's time."""
+
+    def look_at_clock(self) -> None:
+        """See whether it has taken too long that something came."""
+
+
+@attrs.define(eq=False)
+class Forwarder:
+    """Sends chunks out and lets the rest be noted.
 
     Args:
-        receive: this actor's inbox, closed at the end.
+        inbox: its own; closed at the end.
         sink: where chunks go.
-        statistics: counts to keep.
-        on_wait: called with true before waiting for the user without end, and with false after it.
-        on_chunk: called with each chunk that was delivered, or given up.
-        on_control: called with what is told by the ending, in its place between the chunks; may give a chunk to send.
-        is_complete: whether `on_control` has been told the end of the answer; what comes after it is left.
+        listener: who is told.
     """
 
-    def delivered(chunk: StreamChunk) -> None:
-        statistics.items += 1
-        on_chunk(chunk)
+    inbox: Inbox[Sequence[Piece]]
+    sink: Sink
+    listener: Listener
+    _batches: int = attrs.field(default=0, init=False)
+    _items: int = attrs.field(default=0, init=False)
 
-    def take(batch: Sequence[Piece]) -> None:
+    async def run(self) -> None:
+        """Forward, until the input ends, the answer is complete, or the user has gone."""
+        inbox = self.inbox
+        try:
+            inbox.hand_over_to(self)
+            while inbox.is_open():
+                if not inbox.is_empty():
+                    await self._forward(inbox.pop())
+                else:
+                    with trio.CancelScope(deadline=self.listener.next_look()):
+                        await inbox.wait()
+                    self.listener.look_at_clock()
+        except trio.BrokenResourceError:
+            pass  # the user has gone
+        finally:
+            inbox.close()
+
+    def take(self, batch: Sequence[Piece]) -> None:
+        """Do with a batch what `run` does, as far as there is room for its chunks."""
         for position, piece in enumerate(batch):
-            chunk = on_control(piece) if isinstance(piece, CONTROL_CLASSES) else piece
+            chunk = self.listener.note(piece) if isinstance(piece, CONTROL_CLASSES) else piece
             if chunk is not None:
                 try:
-                    sink.send_nowait(chunk)
+                    self.sink.send_nowait(chunk)
                 except trio.WouldBlock:
-                    receive.put_back([chunk, *batch[position + 1 :]])
+                    self.inbox.put_back([chunk, *batch[position + 1 :]])
                     return
-                delivered(chunk)
-            elif is_complete():
-                receive.close()
+                self._delivered(chunk)
+            elif self.listener.is_complete:
+                self.inbox.close()
                 break
-        statistics.batches += 1
+        self._batches += 1
 
-    with receive:
-        try:
-            receive.hand_over_to(take)
-            async for batch in receive:
-                statistics.batches += 1
-                for piece in batch:
-                    chunk = on_control(piece) if isinstance(piece, CONTROL_CLASSES) else piece
-                    if chunk is not None:
-                        await sink.send(chunk, on_wait)
-                        delivered(chunk)
-                    elif is_complete():
-                        return
-        except trio.BrokenResourceError:
-            return  # the user has gone
-        finally:
-            statistics.deepest_queue = receive.deepest_queue
+    def statistics(self) -> ActorStatistics:
+        """What the actor has done so far."""
+        return ActorStatistics("forwarder", self._batches, self._items, self.inbox.deepest_queue)
+
+    async def _forward(self, batch: Sequence[Piece]) -> None:
+        self._batches += 1
+        for piece in batch:
+            chunk = self.listener.note(piece) if isinstance(piece, CONTROL_CLASSES) else piece
+            if chunk is not None:
+                await self.sink.send(chunk, self.listener.waits_for_user)
+                self._delivered(chunk)
+            elif self.listener.is_complete:
+                self.inbox.close()
+                return
+
+    def _delivered(self, chunk: StreamChunk) -> None:
+        self._items += 1
+        self.listener.delivered(chunk)

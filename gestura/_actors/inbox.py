@@ -2,96 +2,87 @@
 
 Every actor has a task and an inbox of its own. But a model speaks one token at a time, and then all but one of the
 tasks are parked on empty inboxes: to wake each of them in turn costs ten times what their stages do. So an owner may
-leave with its inbox a `take`, what it does with an item: while the owner is parked, the inbox is empty and what comes
-of the item has room, the sender runs `take` at once and wakes nobody. Otherwise the item is queued, the owner woken,
-and a full inbox makes the sender wait, as in any channel.
+leave with its inbox a taker, which does with an item what the owner would: while the owner is parked, the inbox is
+empty and there is room for what comes of the item, the sender lets it take the item at once and wakes nobody.
+Otherwise the item is queued, the owner woken, and a full inbox makes the sender wait, as in any channel.
 
-Two rules keep this safe. Queueing an item unmarks the owner as parked, so that no later item overtakes it. What `take`
-raises is raised in the owner's task, where it belongs, not in the sender's.
+Two rules keep this safe. Queueing an item wakes the owner, so that no later item overtakes it. What `take` raises is
+raised in the owner's task, where it belongs, not in the sender's.
+
+Both ends are one object, and what an empty inbox does not need is made when it does: a thousand streams have six
+thousand of them, and Python's garbage collector visits every object that each holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import TracebackType
-from typing import Generic, TypeVar
+from collections.abc import Awaitable
+from typing import Any, Generic, Protocol, TypeVar
 
-import attrs
 import trio
 
-__all__ = ["InboxReceiver", "InboxSender", "open_inbox"]
+__all__ = ["Inbox", "Taker"]
 
 Item = TypeVar("Item")
+Taken = TypeVar("Taken", contravariant=True)
 
 
-def open_inbox(capacity: int) -> tuple[InboxSender[Item], InboxReceiver[Item]]:
-    """A new inbox: the end its senders use, and its owner's end.
+class Taker(Protocol[Taken]):
+    """Does with an item what the owner of the inbox would."""
+
+    def take(self, item: Taken, /) -> None:
+        """Take an item. It must not wait, and may leave the rest of the item by `Inbox.put_back`."""
+
+
+class Inbox(Generic[Item]):
+    """Where senders, in any tasks, put items for its owner, who takes them out in one task at a time.
+
+    An owner's loop:
+
+        while inbox.is_open():
+            if inbox.is_empty():
+                await inbox.wait()
+            else:
+                do_with(inbox.pop())
 
     Args:
         capacity: items that may wait.
     """
-    state = _Inbox[Item](capacity)
-    return InboxSender(state), InboxReceiver(state)
 
+    __slots__ = (
+        "_behind",
+        "_capacity",
+        "_failure",
+        "_idle",
+        "_owner",
+        "_queue",
+        "_refusal",
+        "_taker",
+        "_waiting_senders",
+        "deepest_queue",
+        "is_closed",
+    )
 
-@attrs.define(eq=False)
-class _Inbox(Generic[Item]):
-    capacity: int
-    queue: list[Item] = attrs.field(factory=list, init=False)
-    """A list, for there are a few items at most, and an empty deque takes 760 bytes."""
-    deepest_queue: int = attrs.field(default=0, init=False)
-    parked_owner: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
-    take: Callable[[Item], None] | None = attrs.field(default=None, init=False)
-    has_room_behind: Callable[[], bool] | None = attrs.field(default=None, init=False)
-    failure: BaseException | None = attrs.field(default=None, init=False)
-    waiting_senders: trio.lowlevel.ParkingLot | None = attrs.field(default=None, init=False)
-    """Made when somebody waits: most streams never do."""
-    idle: trio.Event | None = attrs.field(default=None, init=False)
-    """Set, if there is one, when the owner parks, or leaves."""
-    sender_closed: bool = attrs.field(default=False, init=False)
-    receiver_closed: bool = attrs.field(default=False, init=False)
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._queue: list[Item] | None = None
+        """Made when something is queued."""
+        self._owner: trio.lowlevel.Task | None = None
+        self._taker: Taker[Item] | None = None
+        self._behind: Inbox[Any] | None = None
+        self._failure: BaseException | None = None
+        self._waiting_senders: trio.lowlevel.ParkingLot | None = None
+        self._idle: trio.Event | None = None
+        self._refusal: type[Exception] | None = None  # what senders are told once nothing can be sent any more
+        self.deepest_queue = 0
+        """The most items that waited at one time."""
+        self.is_closed = False
+        """Whether the owner has left."""
 
-    def put(self, item: Item) -> None:
-        """Queue `item`, and let its owner know."""
-        self.queue.append(item)
-        self.deepest_queue = max(self.deepest_queue, len(self.queue))
-        self.wake_owner()
-
-    def wake_owner(self) -> None:
-        """Let the owner run, and let nothing be handed over until it is parked again."""
-        if self.parked_owner is not None:
-            trio.lowlevel.reschedule(self.parked_owner)
-            self.parked_owner = None
-
-    def tell_idle(self) -> None:
-        """Let whoever waits for it know that the owner has nothing to do."""
-        if self.idle is not None:
-            self.idle.set()
-            self.idle = None
-
-    def stop_waiting(self, _raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
-        """The owner is cancelled where it is parked."""
-        self.parked_owner = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-
-class InboxSender(Generic[Item]):
-    """The end that items are put into. Closed by the actor that sends."""
-
-    __slots__ = ("_inbox",)
-
-    def __init__(self, inbox: _Inbox[Item]) -> None:
-        self._inbox = inbox
-
-    def __enter__(self) -> InboxSender[Item]:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+    # For senders.
 
     def has_room(self) -> bool:
         """Whether an item would be taken or queued without waiting."""
-        return len(self._inbox.queue) < self._inbox.capacity
+        return self._queue is None or len(self._queue) < self._capacity
 
     def send_nowait(self, item: Item) -> None:
         """Hand `item` over, or queue it.
@@ -99,22 +90,18 @@ class InboxSender(Generic[Item]):
         Raises:
             trio.WouldBlock: the inbox is full.
             trio.BrokenResourceError: its owner has closed it.
+            trio.ClosedResourceError: it was said that no more items come.
         """
-        inbox = self._inbox
-        if inbox.receiver_closed:
-            raise trio.BrokenResourceError
-        if (
-            inbox.parked_owner is not None
-            and inbox.take is not None
-            and (inbox.has_room_behind is None or inbox.has_room_behind())
-        ):
+        if self._refusal is not None:
+            raise self._refusal
+        if self._taker is not None and self._is_parked() and (self._behind is None or self._behind.has_room()):
             try:
-                inbox.take(item)
+                self._taker.take(item)
             except BaseException as error:  # noqa: BLE001  # raised in the owner's task
-                inbox.failure = error
-                inbox.wake_owner()
-        elif len(inbox.queue) < inbox.capacity:
-            inbox.put(item)
+                self._failure = error
+                self._wake_owner()
+        elif self.has_room():
+            self.put_back(item)
         else:
             raise trio.WouldBlock
 
@@ -123,93 +110,107 @@ class InboxSender(Generic[Item]):
 
         Raises:
             trio.BrokenResourceError: the owner has closed the inbox.
+            trio.ClosedResourceError: it was said that no more items come.
         """
-        while True:
-            try:
-                return self.send_nowait(item)
-            except trio.WouldBlock:
-                if self._inbox.waiting_senders is None:
-                    self._inbox.waiting_senders = trio.lowlevel.ParkingLot()
-                await self._inbox.waiting_senders.park()
+        while not self.has_room() and self._refusal is None:
+            if self._waiting_senders is None:
+                self._waiting_senders = trio.lowlevel.ParkingLot()
+            await self._waiting_senders.park()
+        self.send_nowait(item)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """No more items come."""
-        self._inbox.sender_closed = True
-        self._inbox.wake_owner()
-
-
-class InboxReceiver(Generic[Item]):
-    """The owner's end: an asynchronous iterator of the items that were not handed over."""
-
-    __slots__ = ("_inbox",)
-
-    def __init__(self, inbox: _Inbox[Item]) -> None:
-        self._inbox = inbox
-
-    def __enter__(self) -> InboxReceiver[Item]:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __aiter__(self) -> InboxReceiver[Item]:
-        return self
-
-    async def __anext__(self) -> Item:
-        """The next item that was queued. A checkpoint only where it waits: what is queued is bounded.
-
-        Raises:
-            whatever `take` raised for an item that was handed over.
-        """
-        inbox = self._inbox
-        while True:
-            if inbox.failure is not None:
-                failure, inbox.failure = inbox.failure, None
-                raise failure
-            if inbox.queue:
-                if inbox.waiting_senders is not None:
-                    inbox.waiting_senders.unpark()
-                return inbox.queue.pop(0)
-            if inbox.sender_closed or inbox.receiver_closed:
-                raise StopAsyncIteration
-            inbox.parked_owner = trio.lowlevel.current_task()
-            inbox.tell_idle()
-            await trio.lowlevel.wait_task_rescheduled(inbox.stop_waiting)
-
-    def hand_over_to(self, take: Callable[[Item], None], has_room_behind: Callable[[], bool] | None = None) -> None:
-        """While the owner is parked, run `take` on items instead of waking it.
-
-        Args:
-            take: what the owner does with an item. It must not wait, and may leave the rest of an item by `put_back`.
-            has_room_behind: whether what comes of an item can go on without waiting; asked before each.
-        """
-        self._inbox.take = take
-        self._inbox.has_room_behind = has_room_behind
-
-    def put_back(self, item: Item) -> None:
-        """Queue what `take` could not finish, so that the owner does."""
-        self._inbox.put(item)
-
-    @property
-    def deepest_queue(self) -> int:
-        """The most items that waited at one time."""
-        return self._inbox.deepest_queue
-
-    def close(self) -> None:
-        """Take no more items: senders are told, and so is the owner, if it is parked."""
-        inbox = self._inbox
-        inbox.receiver_closed = True
-        inbox.queue.clear()
-        if inbox.waiting_senders is not None:
-            inbox.waiting_senders.unpark_all()
-        inbox.wake_owner()
-        inbox.tell_idle()
+        self._refusal = trio.ClosedResourceError
+        self._let_all_know()
 
     async def wait_idle(self) -> None:
         """Until the owner is parked on the empty inbox, or has closed it. No checkpoint where it is."""
-        inbox = self._inbox
-        while inbox.parked_owner is None and not inbox.receiver_closed:
-            inbox.idle = inbox.idle or trio.Event()
-            await inbox.idle.wait()
+        while not self._is_parked() and not self.is_closed:
+            self._idle = self._idle or trio.Event()
+            await self._idle.wait()
+
+    # For the owner.
+
+    def hand_over_to(self, taker: Taker[Item], behind: Inbox[Any] | None = None) -> None:
+        """While the owner is parked, let `taker` take items instead of waking it.
+
+        Args:
+            taker: takes them.
+            behind: where what comes of an item goes on to; without room there, the item waits for the owner.
+        """
+        self._taker, self._behind = taker, behind
+
+    def is_open(self) -> bool:
+        """Whether there is an item, or one may still come.
+
+        Raises:
+            whatever the taker raised for an item that was handed over.
+        """
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        return self._queue is not None or self._refusal is None
+
+    def is_empty(self) -> bool:
+        """Whether nothing is queued."""
+        return self._queue is None
+
+    def pop(self) -> Item:
+        """The next item that was queued; there must be one."""
+        assert self._queue is not None  # noqa: S101  # the owner has looked
+        item = self._queue.pop(0)
+        if not self._queue:
+            self._queue = None
+        if self._waiting_senders is not None:
+            self._waiting_senders.unpark()
+        return item
+
+    def wait(self) -> Awaitable[None]:
+        """Park on the empty inbox, until it may be otherwise. To be awaited at once; a checkpoint."""
+        # No coroutine of its own, for most tasks of most streams are parked here most of the time.
+        self._owner = trio.lowlevel.current_task()
+        self._owner.custom_sleep_data = self  # until somebody wakes it: Trio sees to that
+        self._tell_idle()
+        return trio.lowlevel.wait_task_rescheduled(_let_go)  # noqa: ASYNC105  # it is the caller who awaits it
+
+    def put_back(self, item: Item) -> None:
+        """Queue what the taker could not finish, so that the owner does."""
+        if self._queue is None:
+            self._queue = [item]
+        else:
+            self._queue.append(item)
+        self.deepest_queue = max(self.deepest_queue, len(self._queue))
+        self._wake_owner()
+
+    def close(self) -> None:
+        """Take no more items: senders are told, and so is the owner, if it is parked."""
+        self.is_closed = True
+        self._queue = None
+        self._refusal = self._refusal or trio.BrokenResourceError
+        self._let_all_know()
+        self._tell_idle()
+
+    def _is_parked(self) -> bool:
+        return self._owner is not None and self._owner.custom_sleep_data is self
+
+    def _wake_owner(self) -> None:
+        """Let the owner run, and let nothing be handed over until it is parked again."""
+        if self._owner is not None and self._owner.custom_sleep_data is self:
+            trio.lowlevel.reschedule(self._owner)
+        self._owner = None
+
+    def _tell_idle(self) -> None:
+        """Let whoever waits for it know that the owner has nothing to do."""
+        if self._idle is not None:
+            self._idle.set()
+            self._idle = None
+
+    def _let_all_know(self) -> None:
+        self._wake_owner()
+        if self._waiting_senders is not None:
+            self._waiting_senders.unpark_all()
+
+
+def _let_go(_raise_cancel: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+    """A parked owner is cancelled: it is parked no more, as Trio clears its `custom_sleep_data`."""
+    return trio.lowlevel.Abort.SUCCEEDED

@@ -7,13 +7,16 @@ read already goes its way, so an interrupted stream loses nothing it had.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Final
 
 import trio
 
 from gestura.cancellation import CancellationToken, TokenState
 
 __all__ = ["Interrupt"]
+
+_NO_TOKEN: Final = nullcontext()
 
 
 class Interrupt:
@@ -40,14 +43,9 @@ class Interrupt:
         """Whether the stream is to end."""
         return self.state is not TokenState.RUNNING
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """For the length of the block, the token's changes cancel the scopes that are open."""
-        if self._token is None:
-            yield
-            return
-        with self._token.listening(self._waker()):
-            yield
+        return _NO_TOKEN if self._token is None else self._token.listening(self._waker())
 
     def _waker(self) -> Callable[[], None]:
         entry = trio.lowlevel.current_trio_token()
@@ -59,16 +57,24 @@ class Interrupt:
         return wake
 
     @contextmanager
-    def scope(self, scope: trio.CancelScope | None = None) -> Iterator[trio.CancelScope]:
-        """A cancel scope, this one or a new one, that the token cancels, at once if it has spoken already."""
-        with scope or trio.CancelScope() as scope:
-            self._scopes.append(scope)
+    def scope(self) -> Iterator[trio.CancelScope]:
+        """A cancel scope that the token cancels, at once if it has spoken already."""
+        with trio.CancelScope() as scope:
+            self.add(scope)
             try:
-                if self.has_struck():
-                    scope.cancel()
                 yield scope
             finally:
-                self._scopes.remove(scope)
+                self.remove(scope)
+
+    def add(self, scope: trio.CancelScope) -> None:
+        """Let the token cancel a scope, too, until it is removed."""
+        self._scopes.append(scope)
+        if self.has_struck():
+            scope.cancel()
+
+    def remove(self, scope: trio.CancelScope) -> None:
+        """Let the token leave a scope alone again."""
+        self._scopes.remove(scope)
 
     def _cancel_scopes(self) -> None:
         for scope in self._scopes:

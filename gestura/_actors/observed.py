@@ -20,8 +20,8 @@ _log = logging.getLogger("gestura.observer")
 class ObservedOutlet(Outlet):
     """An outlet that somebody watches."""
 
-    def __init__(self, channel: Way, counts: Counts) -> None:
-        super().__init__(channel, counts)
+    def __init__(self, way: Way, counts: Counts) -> None:
+        super().__init__(way, counts)
         self.observation: Observation | None = None
 
     def send_nowait(self, chunk: StreamChunk) -> None:

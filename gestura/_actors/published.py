@@ -1,15 +1,17 @@
-"""A stream that is published: a channel that leads to its reader and into a publication, and their one ending."""
+"""A stream that is served, to its reader and, where it is published, to everybody else: with one ending."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
-from gestura._actors.forwarder import Way
+from gestura._actors.forwarder import Outlet, Way
+from gestura._actors.inbox import Inbox
+from gestura._actors.interrupt import Interrupt
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, StreamChunk
 from gestura.conversation import Request
@@ -19,11 +21,21 @@ from gestura.publishing import Publisher, Publishing
 
 __all__ = ["PublishedWay", "publishing", "serve", "way_of"]
 
+_NOBODY: Final = nullcontext()
+
 
 class Server(Protocol):
     """What makes the chunks of a stream, and leaves its ending."""
 
     ending: Ending | None
+
+    @property
+    def outlet(self) -> Outlet:
+        """Where the chunks go in."""
+
+    @property
+    def interrupt(self) -> Interrupt:
+        """What ends the stream before its time."""
 
     def serve(self) -> Awaitable[None]:
         """Send the chunks out, and leave the ending."""
@@ -36,48 +48,66 @@ class PublishedWay:
     was found is still there when the reader has taken the chunk.
 
     Args:
-        channel: to the reader.
+        inbox: the reader's.
         publication: to everybody else.
     """
 
-    def __init__(self, channel: trio.MemorySendChannel[StreamChunk], publication: Publishing) -> None:
-        self._channel = channel
+    def __init__(self, inbox: Inbox[StreamChunk], publication: Publishing) -> None:
+        self._inbox = inbox
         self._publication = publication
 
     def send_nowait(self, chunk: StreamChunk) -> None:
         if not self._publication.has_room() and PATIENCE[chunk.delivery] == math.inf:
             raise trio.WouldBlock
-        self._channel.send_nowait(chunk)
+        self._inbox.send_nowait(chunk)
         self._publication.offer(chunk)
 
     async def send(self, chunk: StreamChunk) -> None:
         if PATIENCE[chunk.delivery] == math.inf:
             await self._publication.wait_for_room()
-        await self._channel.send(chunk)
+        await self._inbox.send(chunk)
         self._publication.offer(chunk)
 
-    def statistics(self) -> trio.MemoryChannelStatistics:
-        return self._channel.statistics()
+    @property
+    def deepest_queue(self) -> int:
+        return self._inbox.deepest_queue
 
-    def close(self) -> None:
+    async def wait_idle(self) -> None:
+        await self._inbox.wait_idle()
+
+    def end(self) -> None:
         """Nothing yet: the reader is told of the end when it is published."""
 
-    async def end(self, server: Server) -> None:
+    async def publish_ending(self, server: Server) -> None:
         """Publish the ending of a stream that was served, and let the reader have the one that was published."""
-        with self._channel:
+        try:
             server.ending = await self._publication.end(server.ending)
+        finally:
+            self._inbox.end()
 
 
-def way_of(channel: trio.MemorySendChannel[StreamChunk], publication: Publishing | None) -> Way:
+def way_of(inbox: Inbox[StreamChunk], publication: Publishing | None) -> Way:
     """The way of the chunks of a stream that is published, or is not."""
-    return channel if publication is None else PublishedWay(channel, publication)
+    return inbox if publication is None else PublishedWay(inbox, publication)
 
 
-async def serve(server: Server, way: Way) -> None:
-    """Serve a stream whose chunks go that way."""
-    await server.serve()
+async def serve(server: Server, way: Way, nursery: trio.Nursery) -> None:
+    """Serve a stream whose chunks go that way.
+
+    Args:
+        server: makes them.
+        way: where they go.
+        nursery: the stream's own.
+    """
+    server.outlet.open(nursery)
+    try:
+        with server.interrupt.listening():
+            await server.serve()
+            await server.outlet.drain()
+    finally:
+        server.outlet.close()
     if isinstance(way, PublishedWay):
-        await way.end(server)
+        await way.publish_ending(server)
 
 
 def publishing(
@@ -97,5 +127,5 @@ def publishing(
     if publisher is None:
         if stream_id is not None:
             raise ConfigError("stream_id: the name of a stream that is published; give publish=, too")
-        return nullcontext()
+        return _NOBODY
     return publisher.begin(stream_id, request=request, provider=provider, model=model, token=token)

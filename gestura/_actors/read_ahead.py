@@ -8,10 +8,14 @@ had not ended before. Streams of a usual size never come to it, and a user who k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Final
 
-from gestura._actors.inbox import InboxReceiver
+import attrs
+
+from gestura._actors.deadlines import Progress
+from gestura._actors.forwarder import Sink
+from gestura._actors.inbox import Inbox
 
 __all__ = ["READ_AHEAD_BYTES", "ReadAhead"]
 
@@ -19,23 +23,24 @@ READ_AHEAD_BYTES: Final = 1024 * 1024
 """A thousandth of what a limit of the usual size would let wait, and some thousands of events."""
 
 
+@attrs.define(eq=False)
 class ReadAhead:
     """What one attempt has read since its actors and its user last had nothing to do.
 
     Args:
-        wait_caught_up: returns once no chunk of this attempt waits for the user.
-        on_wait: called with true before waiting for the user, and with false after it.
+        inboxes: those that what is read passes through, in the order of the flow.
+        sink: where chunks wait for the user.
+        progress: is told of waits for the user.
     """
 
-    def __init__(self, wait_caught_up: Callable[[], Any], on_wait: Callable[[bool], None]) -> None:
-        self._wait_caught_up = wait_caught_up
-        self._on_wait = on_wait
-        self._inboxes: list[InboxReceiver[Any]] = []
-        self._bytes = 0
+    inboxes: Sequence[Inbox[Any]]
+    sink: Sink
+    progress: Progress
+    _bytes: int = attrs.field(default=0, init=False)
 
-    def add(self, inbox: InboxReceiver[Any]) -> None:
-        """An inbox that what is read passes through."""
-        self._inboxes.append(inbox)
+    def has_room(self, count: int) -> bool:
+        """Whether `count` more bytes don't use it up."""
+        return self._bytes + count < READ_AHEAD_BYTES
 
     def is_used_up(self, count: int) -> bool:
         """Whether to `wait` now that `count` more bytes were read."""
@@ -45,10 +50,10 @@ class ReadAhead:
     async def wait(self) -> None:
         """Until every actor is idle and the user has taken every chunk. Only the reader may wait: it feeds them all."""
         self._bytes = 0
-        for inbox in self._inboxes:  # in the order of the flow: once one is idle, nothing comes to it any more
+        for inbox in self.inboxes:  # in the order of the flow: once one is idle, nothing comes to it any more
             await inbox.wait_idle()
-        self._on_wait(True)
+        self.progress.waits_for_consumer(True)
         try:
-            await self._wait_caught_up()
+            await self.sink.wait_caught_up()
         finally:
-            self._on_wait(False)
+            self.progress.waits_for_consumer(False)

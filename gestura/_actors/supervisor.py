@@ -77,10 +77,8 @@ class Supervisor:
     async def serve(self) -> None:
         """Ask, deliver what comes, and leave the stream's ending."""
         try:
-            with self.interrupt.listening():
-                async with self.outlet.open():
-                    self.ending = ending = await self._answer()
-                    self._log_end(ending)
+            self.ending = ending = await self._answer()
+            self._log_end(ending)
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             settings = self.config.providers.values()
             log_bug(_log, "a stream failed by a bug", error, settings)
@@ -103,7 +101,7 @@ class Supervisor:
         """What the stream did so far, or in the end."""
         attempts = [run.attempt for run in self._asked.values() if run.attempt is not None]
         return StreamStatistics(
-            actors=tuple(map(attrs.evolve, attempts[-1].statistics)) if attempts else (),  # as they stand now
+            actors=attempts[-1].statistics() if attempts else (),
             attempts=self._attempts,
             dropped=dict(self.counts.dropped),
             oddities=dict(self.counts.oddities),
@@ -115,11 +113,15 @@ class Supervisor:
         return sum(run.attempts for run in self._asked.values())
 
     async def _answer(self) -> Ending:
-        runs = [self._run_of(name) for name in self.names]
+        runs = list(map(self._run_of, self.names))
         if self.interrupt.has_struck():
             return self._interrupted(runs[0])
         while True:
-            position, verdict = await self._ask(runs)
+            position = 0
+            if self.config.hedge_after is None or self._transcript.shown or len(runs) == 1:
+                verdict = await self._run(runs[0], runs[1:], self.outlet, self._transcript)
+            else:
+                position, verdict = await self._race(runs, self.config.hedge_after)
             run, runs = runs[position], runs[position + 1 :]
             failure = run.outcome.failure
             if failure is None:
@@ -131,10 +133,8 @@ class Supervisor:
             if run.begins_anew:
                 run.announce(failure, run.attempts, 0.0)
 
-    async def _ask(self, runs: Sequence[ProviderRun]) -> tuple[int, Verdict]:
-        """Ask the first of `runs`, or several of them hedged: the position of the one that counts, and its verdict."""
-        if self.config.hedge_after is None or self._transcript.shown or len(runs) == 1:
-            return 0, await self._run(runs[0], runs[1:], self.outlet, self._transcript)
+    async def _race(self, runs: Sequence[ProviderRun], hedge_after: float) -> tuple[int, Verdict]:
+        """Ask several of `runs`, hedged: the position of the one that counts, and its verdict."""
         verdicts: dict[int, Verdict] = {}
 
         async def leg(position: int, sink: Sink) -> bool:
@@ -142,7 +142,7 @@ class Supervisor:
             return verdicts[position] is Verdict.NEXT_PROVIDER
 
         legs = [partial(leg, position) for position in range(len(runs))]
-        position = await race(legs, self.outlet, self.config.hedge_after, self.config.limits.max_answer_bytes)
+        position = await race(legs, self.outlet, hedge_after, self.config.limits.max_answer_bytes)
         if position is None:
             return len(runs) - 1, Verdict.NEXT_PROVIDER
         winner = runs[position]
@@ -174,7 +174,7 @@ class Supervisor:
         return ProviderRun(
             name=name,
             model=settings.model if settings else "",
-            make_attempt=partial(self._attempt_at, name),
+            make_attempt=self._attempt_of,
             guard=self.guard_of(name),
             policy=self.config.retry,
             after_output=self.config.after_output,
@@ -184,7 +184,8 @@ class Supervisor:
             transcript=self._transcript,
         )
 
-    def _attempt_at(self, name: str, run: ProviderRun, request: Request) -> Attempt:
+    def _attempt_of(self, run: ProviderRun, request: Request) -> Attempt:
+        name = run.name
         settings = self.config.providers.get(name)
         if settings is None:
             raise ConfigError(self.config.unavailable.get(name) or not_configured(name))

@@ -45,18 +45,19 @@ class StageActor:
     stage: Stage[Any, Any]
 
 
+@attrs.define(eq=False)
 class _Overheard:
-    """Hands deltas on as they are, and tells of each batch."""
+    """A stage that is told of as it is fed."""
 
-    def __init__(self, tell: Callable[[Sequence[Any]], None]) -> None:
-        self._tell = tell
+    stage: Stage[Any, Any]
+    tell: Callable[[Sequence[Any]], None]
 
     def feed(self, batch: Sequence[Any]) -> Sequence[Any]:
-        self._tell(batch)
-        return batch
+        self.tell(batch)
+        return self.stage.feed(batch)
 
     def close(self) -> Sequence[Any]:
-        return ()
+        return self.stage.close()
 
 
 def stage_actors(
@@ -87,6 +88,6 @@ def stage_actors(
         actors.append(StageActor(THINK_TAG_PARSER, parser))
     assembler: Stage[Any, Any] = ToolCallAssembler(limits)
     if on_deltas is not None:
-        assembler = fuse(_Overheard(on_deltas), assembler)
+        assembler = _Overheard(assembler, on_deltas)
     actors.append(StageActor(TOOL_CALL_ASSEMBLER, assembler))
     return [StageActor(PIPELINE, fuse(*(actor.stage for actor in actors)))] if fused else actors

@@ -11,6 +11,7 @@ import trio
 
 from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
+from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.published import publishing, serve, way_of
 from gestura._actors.statistics import Counts
@@ -34,10 +35,8 @@ __all__ = ["AgentRun", "open_run"]
 class AgentRun(ChunkStream):
     """The stream of an agent's turn: like any other, with the answers of the model and the work of tools in it."""
 
-    def __init__(
-        self, receive: trio.MemoryReceiveChannel[StreamChunk], turn: Turn, *, stream_id: str | None = None
-    ) -> None:
-        super().__init__(receive, turn, stream_id=stream_id)
+    def __init__(self, inbox: Inbox[StreamChunk], turn: Turn, *, stream_id: str | None = None) -> None:
+        super().__init__(inbox, turn, stream_id=stream_id)
         self._turn = turn
 
     @property
@@ -94,8 +93,8 @@ async def open_run(
         publish, stream_id, request=request, provider=provider, model=model, token=token
     ) as publication:
         token = publication.token if publication else token or CancellationToken()
-        send, receive = trio.open_memory_channel[StreamChunk](CHUNKS_TO_THE_USER)
-        way = way_of(send, publication)
+        inbox: Inbox[StreamChunk] = Inbox(CHUNKS_TO_THE_USER)
+        way = way_of(inbox, publication)
         counts = Counts()
         outlet = Outlet(way, counts)
         turn = Turn(
@@ -114,9 +113,11 @@ async def open_run(
         )
         with bare_errors():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(serve, turn, way)
-                with receive:
-                    yield AgentRun(receive, turn, stream_id=publication.stream_id if publication else None)
+                nursery.start_soon(serve, turn, way, nursery)
+                try:
+                    yield AgentRun(inbox, turn, stream_id=publication.stream_id if publication else None)
+                finally:
+                    inbox.close()
                 nursery.cancel_scope.cancel()
 
 

@@ -100,9 +100,8 @@ class Turn:
     async def serve(self) -> None:
         """Ask, run what is called, ask again, and leave the turn's ending."""
         try:
-            with self.interrupt.listening(), suppress(trio.BrokenResourceError):  # the user has gone
-                async with self.outlet.open():
-                    self.ending = self._summed_up(await self._turn())
+            with suppress(trio.BrokenResourceError):  # the user has gone
+                self.ending = self._summed_up(await self._turn())
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             _log.exception("an agent's turn failed by a bug")
             bug = Error(f"gestura failed: {type(error).__name__}: {error}", kind=ErrorKind.INTERNAL)

@@ -22,7 +22,7 @@ from gestura.cli.help import examples
 from gestura.cli.interrupts import run_until_interrupted
 from gestura.cli.options import config_option
 from gestura.cli.terminal_text import visible_line
-from gestura.cli.whom import read_for_commands
+from gestura.cli.whom import problems_of_kinds, read_for_commands
 from gestura.config import ProviderSettings, StreamingConfig
 from gestura.config_file import DEFAULT, LoadedConfig, default_path, read_config, section_of
 from gestura.environment import VARIABLES
@@ -95,6 +95,7 @@ def show(config_path: Path | None, show_all: bool, as_json: bool) -> None:
     Keys and headers are not shown.
     """
     loaded = read_config(config_path)
+    problems = {f"{section_of(name)}.kind": each for name, each in problems_of_kinds(loaded.settings).items()}
     where = str(loaded.path) if loaded.path else f"none; it would be {default_path()}"
     if not as_json:
         click.echo(f"# file: {visible_line(where)}")
@@ -107,12 +108,15 @@ def show(config_path: Path | None, show_all: bool, as_json: bool) -> None:
             left_out += 1
             continue
         _, is_set = loaded.key_variables.get(path, (None, None))
+        problem = problems.get(path)
         if as_json:
-            told = {"setting": path, "value": value, "origin": origin}
-            click.echo(json.dumps(told if is_set is None else told | {"is_set": is_set}))
+            told = {"setting": path, "value": value, "origin": origin, "is_set": is_set, "problem": problem}
+            click.echo(json.dumps({name: each for name, each in told.items() if each is not None}))
             continue
         if is_set is not None:
             origin += "; the variable is set" if is_set else "; the variable is not set"
+        if problem is not None:
+            origin += f"; {problem}"
         before, _, name = path.rpartition(".")
         if before != section:
             section = before

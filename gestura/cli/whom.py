@@ -5,7 +5,7 @@ What can't be asked is told before anything is sent, with what can be asked inst
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,14 @@ from gestura.local import LocalModel, open_local_model
 from gestura.nearest_names import nearest_name
 from gestura.providers import BUILTIN_PROVIDERS, unknown_kind
 
-__all__ = ["LOCAL", "check_provider", "local_settings", "open_configuration", "read_for_commands"]
+__all__ = [
+    "LOCAL",
+    "check_provider",
+    "local_settings",
+    "open_configuration",
+    "problems_of_kinds",
+    "read_for_commands",
+]
 
 LOCAL: Final = "local"
 """The provider name of the model that gestura starts itself."""
@@ -34,12 +41,20 @@ def read_for_commands(path: Path | None) -> LoadedConfig:
     """
     loaded = read_config(path)
     unavailable = dict(loaded.config.unavailable)
-    for name, settings in loaded.config.providers.items():
-        if settings.kind not in BUILTIN_PROVIDERS:
-            setting = f"{section_of(name)}.kind"
-            unavailable[name] = f"{loaded.origins[setting]}: {setting}: {unknown_kind(settings.kind)}"
+    for name, problem in problems_of_kinds(loaded.config.providers).items():
+        setting = f"{section_of(name)}.kind"
+        unavailable[name] = f"{loaded.origins[setting]}: {setting}: {problem}"
     providers = {name: each for name, each in loaded.config.providers.items() if name not in unavailable}
     return attrs.evolve(loaded, config=attrs.evolve(loaded.config, providers=providers, unavailable=unavailable))
+
+
+def problems_of_kinds(providers: Mapping[str, ProviderSettings]) -> dict[str, str]:
+    """Why no command can ask them, by the names of those that speak no built-in wire format."""
+    return {
+        name: unknown_kind(settings.kind)
+        for name, settings in providers.items()
+        if settings.kind not in BUILTIN_PROVIDERS
+    }
 
 
 @asynccontextmanager

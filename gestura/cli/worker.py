@@ -16,7 +16,7 @@ from gestura.cli.help import examples
 from gestura.cli.log_lines import logged_to_stderr
 from gestura.cli.options import config_option, provider_option
 from gestura.cli.whom import open_configuration
-from gestura.relay import open_relay
+from gestura.relay import RelaySettings, open_relay
 from gestura.relay.worker import AfterDeath, Worker
 
 __all__ = ["worker"]
@@ -75,12 +75,13 @@ def worker(
     if not url:
         raise click.UsageError("tell where Redis is: --redis redis://localhost, or GESTURA_REDIS_URL")
 
+    settings = RelaySettings(dead_after=dead_after, beat_seconds=min(1.0, dead_after / 4))
+
     async def work() -> bool:
-        beat_seconds = min(1.0, dead_after / 4)
         async with (
             open_configuration(provider, None, config_path) as config,
             open_client(config) as client,
-            open_relay(url, prefix=prefix, dead_after=dead_after, beat_seconds=beat_seconds) as relay,
+            open_relay(url, settings=settings, prefix=prefix) as relay,
         ):
             return await _serve(
                 Worker(client, relay, capacity=capacity, after_death=after_death, drain_seconds=drain_seconds)

@@ -8,7 +8,6 @@ mean "try again soon" or "your credit is used up"), and wording is asked last.
 
 from __future__ import annotations
 
-import email.utils
 import http
 import math
 import re
@@ -191,8 +190,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     seconds = _number(hint)
     if seconds is not None or not hint:
         return seconds
+    from email.utils import parsedate_to_datetime  # here, for hardly any provider answers with a date
+
     try:
-        date = email.utils.parsedate_to_datetime(hint)
+        date = parsedate_to_datetime(hint)
         wait = (date - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return None

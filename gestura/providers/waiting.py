@@ -5,11 +5,9 @@ A provider that has words for it has a property `waiting_words` beside the membe
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import attrs
 
-__all__ = ["SpeaksWhileWaiting", "WaitingWords"]
+__all__ = ["WaitingWords", "waiting_words_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -27,10 +25,7 @@ class WaitingWords:
     working: str
 
 
-@runtime_checkable
-class SpeaksWhileWaiting(Protocol):
-    """A provider that has words for its silence."""
-
-    @property
-    def waiting_words(self) -> WaitingWords:
-        """What to say."""
+def waiting_words_of(provider: object) -> WaitingWords | None:
+    """The words that a provider has for its silence, if it has any."""
+    words: WaitingWords | None = getattr(provider, "waiting_words", None)
+    return words

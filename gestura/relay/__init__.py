@@ -22,8 +22,9 @@ from gestura.relay.log import (
     StreamState,
     UnknownStream,
 )
+from gestura.relay.opening import open_relay
 from gestura.relay.publication import Publication
-from gestura.relay.relay import Relay, open_relay
+from gestura.relay.relay import Relay
 from gestura.relay.settings import RelaySettings
 from gestura.relay.work import WorkQueue
 from gestura.relay.worker import Worker

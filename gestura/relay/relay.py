@@ -1,4 +1,4 @@
-"""`Relay` and `open_relay`: streams that outlive a connection, a process, a machine.
+"""`Relay`: streams that outlive a connection, a process, a machine.
 
 A stream is published into a log and followed from there, by any number of followers on any machine. The relay is what
 a process opens once: it publishes, follows, orders, and puts requests into the queue of the workers.
@@ -25,7 +25,6 @@ from gestura.relay.entries import About, to_entry
 from gestura.relay.following import IN_THE_QUEUE, Following, is_in_the_queue, read_all
 from gestura.relay.keeper import Keeper
 from gestura.relay.log import START, Log, Order, Position, RelayError, StreamExists, StreamState
-from gestura.relay.memory import MemoryLog, MemoryQueue
 from gestura.relay.patience import Patience
 from gestura.relay.publication import Publication
 from gestura.relay.pulse import Pulse
@@ -33,11 +32,9 @@ from gestura.relay.pump import as_ordered, pump
 from gestura.relay.settings import RelaySettings
 from gestura.relay.work import WorkQueue
 
-__all__ = ["Relay", "open_relay"]
+__all__ = ["Relay"]
 
 LONGEST_ID: Final = 200
-
-DEFAULTS: Final = RelaySettings()
 
 
 class Relay:
@@ -327,80 +324,3 @@ def _checked_id(stream_id: str | None) -> str:
             kind=ErrorKind.BAD_REQUEST,
         )
     return stream_id
-
-
-@asynccontextmanager
-async def open_relay(
-    url: str | None = None,
-    *,
-    log: Log | None = None,
-    queue: WorkQueue | None = None,
-    prefix: str = "gestura",
-    keep_seconds: float = DEFAULTS.keep_seconds,
-    dead_after: float = DEFAULTS.dead_after,
-    beat_seconds: float = DEFAULTS.beat_seconds,
-    reach_seconds: float = DEFAULTS.reach_seconds,
-    answer_seconds: float = DEFAULTS.answer_seconds,
-    leave_seconds: float = DEFAULTS.leave_seconds,
-    begin_seconds: float = DEFAULTS.begin_seconds,
-    takeover_seconds: float = DEFAULTS.takeover_seconds,
-    max_entries: int = DEFAULTS.max_entries,
-) -> AsyncIterator[Relay]:
-    """Open a relay for the length of the block. Leave the blocks of its publications and followers first.
-
-    Args:
-        url: the address of a Redis server, `redis://…`, `rediss://…` (with TLS) or `unix://…`, for which the extra
-            `gestura[relay]` is needed; without one, streams are kept in the memory of this process.
-        log: a log of your own, instead.
-        queue: a queue of your own, beside it.
-        prefix: what all names in Redis begin with: applications that share a server each have their own.
-        keep_seconds: how long a stream is kept after its ending.
-        dead_after: a publisher is dead when it was silent for so many seconds while the log was within reach.
-        beat_seconds: how often a publisher tells that it lives.
-        reach_seconds: how long the log may be out of reach before a stream ends for it.
-        answer_seconds: how long the log may take for one answer.
-        leave_seconds: how long leaving a publication by an exception or a cancellation may take, to tell its ending.
-        begin_seconds: how long a follower waits for a submitted stream that no worker has taken up.
-        takeover_seconds: how long followers leave an answer, amid which its worker died, to other workers.
-        max_entries: entries of one stream, its ending included.
-
-    Raises:
-        ConfigError: a setting or the address can't be.
-    """
-    settings = RelaySettings.checked(
-        keep_seconds=keep_seconds,
-        dead_after=dead_after,
-        beat_seconds=beat_seconds,
-        reach_seconds=reach_seconds,
-        answer_seconds=answer_seconds,
-        leave_seconds=leave_seconds,
-        begin_seconds=begin_seconds,
-        takeover_seconds=takeover_seconds,
-        max_entries=max_entries,
-    )
-    async with _kept_in(url, log, queue, prefix, answer_seconds) as (kept_in, waits_in):
-        relay = Relay(kept_in, waits_in, settings)
-        with bare_errors():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(relay.keeper.serve)
-                yield relay
-                nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def _kept_in(
-    url: str | None, log: Log | None, queue: WorkQueue | None, prefix: str, answer_seconds: float
-) -> AsyncIterator[tuple[Log, WorkQueue]]:
-    if url is None:
-        yield log if log is not None else MemoryLog(), queue if queue is not None else MemoryQueue()
-        return
-    if log is not None or queue is not None:
-        raise ConfigError(
-            "url: streams are kept there, or in a log of your own, not in both", kind=ErrorKind.BAD_REQUEST
-        )
-    try:
-        from gestura.relay.redis import open_redis  # an extra
-    except ImportError as error:
-        raise ConfigError(f"streams in Redis need an extra: pip install 'gestura[relay]' ({error})") from error
-    async with open_redis(url, prefix=prefix, answer_seconds=answer_seconds) as kept_in:
-        yield kept_in

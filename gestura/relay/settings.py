@@ -25,6 +25,10 @@ class RelaySettings:
             after its worker died without having shown anything.
         takeover_seconds: how long followers leave an answer, amid which its worker died, to other workers.
         max_entries: entries of one stream, its ending included.
+
+    Raises:
+        ConfigError: `dead_after` is less than two beats.
+        ValueError: another value can't be.
     """
 
     keep_seconds: float = attrs.field(default=3600.0, validator=gt(0))
@@ -37,24 +41,14 @@ class RelaySettings:
     takeover_seconds: float = attrs.field(default=15.0, validator=ge(0))
     max_entries: int = attrs.field(default=100_000, validator=ge(2))
 
-    @classmethod
-    def checked(cls, **values: float) -> RelaySettings:
-        """The settings of these values.
-
-        Raises:
-            ConfigError: one can't be.
-        """
-        try:
-            settings = cls(**values)  # type: ignore[arg-type]  # a whole number is whole: its validator sees to that
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"relay: {error.args[0]}", kind=ErrorKind.BAD_REQUEST) from None
-        if settings.dead_after < 2 * settings.beat_seconds:
+    @dead_after.validator
+    def _two_beats_at_least(self, _field: attrs.Attribute[float], dead_after: float) -> None:
+        if dead_after < 2 * self.beat_seconds:
             raise ConfigError(
-                f"relay: dead_after is {settings.dead_after:g}, and has to be two beats (beat_seconds, "
-                f"{settings.beat_seconds:g}) at least: a beat may be late",
+                f"dead_after: expected two beats (beat_seconds, {self.beat_seconds:g}) at least, found {dead_after:g}: "
+                "a beat may be late",
                 kind=ErrorKind.BAD_REQUEST,
             )
-        return settings
 
     @property
     def look_seconds(self) -> float:

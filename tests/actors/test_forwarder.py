@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,11 +12,12 @@ import pytest
 import trio
 from hypothesis import example, given
 from hypothesis import strategies as st
+from inboxes import items_of, opened, receive, receive_all_nowait
 from scripting import run_virtually
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from gestura._actors.forwarder import Outlet, forward
-from gestura._actors.inbox import open_inbox
+from gestura._actors.forwarder import Forwarder, Outlet
+from gestura._actors.inbox import Inbox
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura.chunks import (
     FinishReason,
@@ -52,18 +54,13 @@ class Rig:
     """An outlet whose user has room for so many chunks."""
 
     def __init__(self, room: int) -> None:
-        send, self.receive = trio.open_memory_channel[StreamChunk](room)
+        self.inbox = Inbox[StreamChunk](room)
         self.counts = Counts()
-        self.outlet = Outlet(send, self.counts)
+        self.outlet = Outlet(self.inbox, self.counts)
 
     def waiting(self) -> list[StreamChunk]:
         """What the user can have at once."""
-        got = []
-        while True:
-            try:
-                got.append(self.receive.receive_nowait())
-            except (trio.WouldBlock, trio.EndOfChannel):
-                return got
+        return receive_all_nowait(self.inbox)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +77,7 @@ async def test_each_class_has_its_patience(
     """On a full channel the lossless wait as long as it takes, best effort 100 ms, and what needs room not at all."""
     rig = Rig(room=1)
     chunk = MAKE[delivery](1)
-    async with rig.outlet.open(), trio.open_nursery() as nursery:
+    async with opened(rig.outlet), trio.open_nursery() as nursery:
         await rig.outlet.send(lossless(0))
 
         async def make_room() -> None:
@@ -99,7 +96,7 @@ async def test_where_there_is_room_nothing_waits(autojump_clock: MockClock, deli
     """Each class is delivered at once, and nothing is counted."""
     rig = Rig(room=3)
     chunks = [MAKE[delivery](number) for number in range(3)]
-    async with rig.outlet.open():
+    async with opened(rig.outlet):
         for chunk in chunks:
             await rig.outlet.send(chunk)
 
@@ -111,34 +108,37 @@ async def test_where_there_is_room_nothing_waits(autojump_clock: MockClock, deli
 async def test_best_effort_is_delivered_when_room_comes_in_time(autojump_clock: MockClock):
     """Within its 100 ms a chunk takes the room that a reader makes."""
     rig = Rig(room=1)
-    async with rig.outlet.open(), trio.open_nursery() as nursery:
+    async with opened(rig.outlet), trio.open_nursery() as nursery:
         await rig.outlet.send(lossless(0))
         nursery.start_soon(rig.outlet.send, best_effort(1))
         await trio.sleep(0.09)
-        assert lossless(0) == await rig.receive.receive()
-        assert best_effort(1) == await rig.receive.receive()
+        assert lossless(0) == await receive(rig.inbox)
+        assert best_effort(1) == await receive(rig.inbox)
 
     assert not rig.counts.dropped
 
 
 async def test_an_announcement_waits_elsewhere(autojump_clock: MockClock):
     """Whoever announces goes on at once; what was announced is delivered when there is room, before the end."""
-    rig = Rig(room=0)
+    rig = Rig(room=1)
     received = []
 
     async def read_late() -> None:
         await trio.sleep(10)
-        received.extend([chunk async for chunk in rig.receive])
+        received.extend([chunk async for chunk in items_of(rig.inbox)])
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read_late)
-        async with rig.outlet.open():
+        async with opened(rig.outlet):
             rig.outlet.announce(lossless(0))
-            rig.outlet.announce(best_effort(1))
-            rig.outlet.announce(lossless(2))
+            rig.outlet.announce(lossless(1))
+            rig.outlet.announce(best_effort(2))
+            rig.outlet.announce(lossless(3))
             assert trio.current_time() == 0
 
-    assert [lossless(0), lossless(2)] == [chunk for chunk in received if chunk.delivery is Delivery.LOSSLESS]
+    assert [lossless(0), lossless(1), lossless(3)] == [
+        chunk for chunk in received if chunk.delivery is Delivery.LOSSLESS
+    ]
     assert trio.current_time() == pytest.approx(10, abs=0.2)
 
 
@@ -159,14 +159,14 @@ async def deliver(operations: Sequence[Operation], room: int, pauses: Sequence[f
             await trio.sleep(pauses[number % len(pauses)])
             number += 1
             try:
-                received.append(id(await rig.receive.receive()))
+                received.append(id(await receive(rig.inbox)))
             except trio.EndOfChannel:
                 return
 
     chunks = [MAKE[delivery](number) for number, (_, _, delivery) in enumerate(operations)]
     async with trio.open_nursery() as reading:
         reading.start_soon(read)
-        async with rig.outlet.open(), trio.open_nursery() as sending:
+        async with opened(rig.outlet), trio.open_nursery() as sending:
             for chunk, (gap, how, _) in zip(chunks, operations, strict=True):
                 await trio.sleep(gap)
                 if how == "announce":
@@ -182,12 +182,12 @@ gaps = st.sampled_from([0.001, 0.001, 0.03, 0.2])
 
 @given(
     st.lists(st.tuples(gaps, st.sampled_from(["send", "announce"]), st.sampled_from(Delivery)), max_size=9),
-    st.integers(0, 3),
+    st.integers(1, 3),
     st.lists(st.sampled_from([0, 0.01, 0.06, 0.5, 3]), min_size=1, max_size=3),
 )
-@example([(0.001, "announce", Delivery.LOSSLESS)] + [(0.001, "send", Delivery.LOSSLESS)] * 6, 0, [1])
+@example([(0.001, "announce", Delivery.LOSSLESS)] + [(0.001, "send", Delivery.LOSSLESS)] * 7, 1, [1])
 @example([(0.001, "send", Delivery.LOSSLESS), (0.001, "announce", Delivery.LOSSLESS)] * 4, 1, [1])
-@example([(0.001, "announce", Delivery.LOSSLESS), (0.001, "announce", Delivery.BEST_EFFORT)] * 4, 0, [1])
+@example([(0.001, "announce", Delivery.LOSSLESS), (0.001, "announce", Delivery.BEST_EFFORT)] * 4, 1, [1])
 def test_order_is_never_changed(operations: Sequence[Operation], room: int, pauses: Sequence[float]):
     """Of what several tasks send and announce, all that is delivered comes in the order in which it was given.
 
@@ -203,11 +203,12 @@ def test_order_is_never_changed(operations: Sequence[Operation], room: int, paus
 
 async def test_a_user_who_has_gone_is_told_to_senders_and_not_to_announcers():
     """A sender learns of it and can stop; an announcement is of no use any more, and is forgotten."""
-    rig = Rig(room=0)
-    async with rig.outlet.open():
+    rig = Rig(room=1)
+    async with opened(rig.outlet):
+        rig.outlet.announce(lossless(0))
         rig.outlet.announce(lossless(0))
         await wait_all_tasks_blocked()
-        rig.receive.close()
+        rig.inbox.close()
         rig.outlet.announce(lossless(1))
         with pytest.raises(trio.BrokenResourceError):
             await rig.outlet.send(lossless(2))
@@ -216,7 +217,7 @@ async def test_a_user_who_has_gone_is_told_to_senders_and_not_to_announcers():
 async def test_a_closed_outlet_takes_nothing():
     """After its block, sending is an error of its own kind."""
     rig = Rig(room=1)
-    async with rig.outlet.open():
+    async with opened(rig.outlet):
         pass
 
     with pytest.raises(trio.ClosedResourceError):
@@ -231,15 +232,17 @@ def test_an_outlet_that_was_never_opened_announces_nothing():
 
 async def test_waits_without_end_are_told(autojump_clock: MockClock):
     """Whoever keeps clocks hears when a wait for the user begins and when it ends, cancelled or not; of no other."""
-    rig, heard = Rig(room=0), []
-    async with rig.outlet.open(), trio.open_nursery() as nursery:
+    rig, heard = Rig(room=1), []
+    async with opened(rig.outlet), trio.open_nursery() as nursery:
+        await rig.outlet.send(lossless(0))
         await rig.outlet.send(best_effort(0), heard.append)
         with trio.move_on_after(1):
             await rig.outlet.send(lossless(1), heard.append)
         nursery.start_soon(rig.outlet.send, lossless(2), heard.append)
         await wait_all_tasks_blocked()
         assert [True, False, True] == heard
-        assert lossless(2) == await rig.receive.receive()
+        assert lossless(0) == await receive(rig.inbox)
+        assert lossless(2) == await receive(rig.inbox)
 
     assert [True, False, True, False] == heard
 
@@ -266,59 +269,58 @@ class Attempted:
         self.noted: list[Any] = []
         self.limit = limit
 
-    def on_chunk(self, chunk: StreamChunk) -> None:
+    def delivered(self, chunk: StreamChunk) -> None:
         self.shown.append(chunk)
         if len(self.shown) > self.limit:
             raise LimitExceeded("the answer", "max_answer_bytes", self.limit)
 
-    def on_control(self, delta: Any) -> StreamChunk | None:
+    def note(self, delta: Any) -> StreamChunk | None:
         self.noted.append(delta)
         return TokenUsageUpdate(1, 2, 50, TokenUsageStatus.GREEN, 0.0) if isinstance(delta, ModelName) else None
 
+    @property
     def is_complete(self) -> bool:
         return any(isinstance(delta, Terminal) for delta in self.noted)
+
+    def waits_for_user(self, waiting: bool) -> None:
+        pass
+
+    def next_look(self) -> float:
+        return math.inf
+
+    def look_at_clock(self) -> None:
+        pass
 
 
 async def forward_all(
     batches: Sequence[Sequence[Any]], room: int, attempted: Attempted, parked: bool
 ) -> tuple[list[StreamChunk], ActorStatistics]:
     """What the user receives, when the forwarder is parked between the batches, or has them all in its inbox."""
-    rig, statistics, received = Rig(room), ActorStatistics("forwarder"), []
-    send, receive = open_inbox(100)
+    rig, received = Rig(room), []
+    inbox = Inbox[Any](100)
+    forwarder = Forwarder(inbox, rig.outlet, attempted)
 
     async def read() -> None:
-        async for chunk in rig.receive:
+        async for chunk in items_of(rig.inbox):
             received.append(chunk)
             await trio.sleep(0.01)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read)
-        async with rig.outlet.open(), trio.open_nursery() as acting:
-
-            async def act() -> None:
-                await forward(
-                    receive,
-                    rig.outlet,
-                    statistics=statistics,
-                    on_wait=lambda _: None,
-                    on_chunk=attempted.on_chunk,
-                    on_control=attempted.on_control,
-                    is_complete=attempted.is_complete,
-                )
-
-            acting.start_soon(act)
+        async with opened(rig.outlet), trio.open_nursery() as acting:
+            acting.start_soon(forwarder.run)
             for batch in batches:
                 if parked:
                     await trio.sleep(1)
                 try:
-                    send.send_nowait(batch)
+                    inbox.send_nowait(batch)
                 except trio.BrokenResourceError:
                     break
-            send.close()
-    return received, statistics
+            inbox.end()
+    return received, forwarder.statistics()
 
 
-@given(st.lists(st.integers(0, len(PIECES)), max_size=4), st.integers(0, 3), st.booleans())
+@given(st.lists(st.integers(0, len(PIECES)), max_size=4), st.integers(1, 3), st.booleans())
 def test_chunks_go_out_and_the_rest_is_noted_in_its_place(where: Sequence[int], room: int, parked: bool):
     """However the pieces are batched: up to the end of the answer, chunks in order, and what is to be noted noted."""
     cuts = sorted({0, len(PIECES), *where})

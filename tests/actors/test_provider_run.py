@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from inboxes import opened, receive
 from scripting import ANSWER, DONE, FINISH, THRICE, answers, delta, event, provider, text
 from timelines import Play, only, open_play, read, said, seconds, timeline
 from trio.testing import MockClock
@@ -28,6 +29,7 @@ from gestura import (
     user,
 )
 from gestura._actors.forwarder import Outlet
+from gestura._actors.inbox import Inbox
 from gestura._actors.statistics import Counts
 from gestura.cancellation import CancellationToken
 from gestura.conversation import GO_ON
@@ -230,30 +232,30 @@ async def test_a_full_channel_holds_up_no_retry(autojump_clock: MockClock) -> No
 @pytest.mark.parametrize("attempt", range(8))  # Trio starts tasks in any order
 async def test_announcements_keep_their_order(autojump_clock: MockClock, attempt: int) -> None:
     """Several on a full channel, and a chunk behind them, come out as they went in."""
-    send, receive = trio.open_memory_channel[Any](1)
-    outlet = Outlet(send, Counts())
+    inbox = Inbox[Any](1)
+    outlet = Outlet(inbox, Counts())
     chunks = [Text("full"), *(RetryAttempt(number, 9, 0, "") for number in range(4)), Text("last")]
-    async with outlet.open():
+    async with opened(outlet):
         for chunk in chunks[:-1]:
             outlet.announce(chunk)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(outlet.send, chunks[-1])
-            assert chunks == [await receive.receive() for _ in chunks]
+            assert chunks == [await receive(inbox) for _ in chunks]
 
 
 async def test_an_announcement_that_may_be_dropped_is_dropped_after_100_ms(autojump_clock: MockClock) -> None:
     """A `Status` that nobody takes is given up and counted; what comes behind it is not held up for longer."""
-    send, receive = trio.open_memory_channel[Any](1)
+    inbox = Inbox[Any](1)
     counts = Counts()
-    outlet = Outlet(send, counts)
+    outlet = Outlet(inbox, counts)
     started = trio.current_time()
-    async with outlet.open():
+    async with opened(outlet):
         outlet.announce(Text("full"))
         outlet.announce(Status("stale"))
         with trio.move_on_after(1.0):
             await outlet.send(Status("behind it"))
         assert 0.1 == seconds(trio.current_time() - started)
-    receive.close()
+    inbox.close()
 
     assert {"Status": 2} == counts.dropped
 

@@ -10,16 +10,19 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from inboxes import items_of
 from scripting import run_virtually
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from gestura._actors.inbox import open_inbox
-from gestura._actors.run_stage import run_stage
+from gestura._actors.inbox import Inbox
+from gestura._actors.run_stage import RunningStage
 from gestura._actors.statistics import ActorStatistics
 from gestura.errors import InternalError, ProtocolError
 from gestura.testing import run_inline
 
 END = "the end"
+PLACE = 3
+"""Of the actor in the flow."""
 
 
 @attrs.define
@@ -70,42 +73,37 @@ class Run:
     statistics: ActorStatistics = attrs.field(factory=lambda: ActorStatistics("relay"))
     upstream_broke: bool = False
 
+    def stage_failed(self, place: float, error: Exception, at_end: bool) -> None:
+        assert PLACE == place
+        self.failures.append((error, at_end))
+
 
 async def act(stage: Relay, batches: Sequence[Sequence[Any]], room: int, gap: float | None, pace: float) -> Run:
     """Run `stage` as an actor, a batch each `gap` seconds or all at once, before an actor of this pace."""
     run = Run()
-    send, receive = open_inbox(room)
-    next_send, next_receive = open_inbox(room)
+    inbox, behind = Inbox[Any](room), Inbox[Any](room)
+    actor = RunningStage("relay", stage, inbox, behind, PLACE, run)
 
     async def take() -> None:
-        with next_receive:
-            async for batch in next_receive:
-                run.made += batch
-                await trio.sleep(pace)
+        async for batch in items_of(behind):
+            run.made += batch
+            await trio.sleep(pace)
+        behind.close()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(take)
-        nursery.start_soon(start, stage, receive, next_send, run)
-        with send:
-            for batch in batches:
-                if gap is not None:
-                    await trio.sleep(gap)
-                try:
-                    await send.send(batch)
-                except trio.BrokenResourceError:
-                    run.upstream_broke = True
-                    break
+        nursery.start_soon(actor.run)
+        for batch in batches:
+            if gap is not None:
+                await trio.sleep(gap)
+            try:
+                await inbox.send(batch)
+            except trio.BrokenResourceError:
+                run.upstream_broke = True
+                break
+        inbox.end()
+    run.statistics = actor.statistics()
     return run
-
-
-async def start(stage: Relay, receive: Any, send: Any, run: Run) -> None:
-    await run_stage(
-        stage,
-        receive,
-        send,
-        statistics=run.statistics,
-        on_failure=lambda error, at_end: run.failures.append((error, at_end)),
-    )
 
 
 rooms, gaps, paces = st.integers(1, 3), st.sampled_from([None, 0, 1]), st.sampled_from([0, 1])
@@ -173,15 +171,14 @@ def test_a_bug_is_told_with_the_actors_name_and_its_cause(crashes: Any, at_end: 
 async def test_a_stage_whose_consumer_has_gone_stops_quietly():
     """Whoever has gone has said why; no failure is told, and the actor before learns that nobody takes any more."""
     run, stage = Run(), Relay()
-    send, receive = open_inbox(1)
-    next_send, next_receive = open_inbox(1)
-    next_receive.close()
+    inbox, behind = Inbox[Any](1), Inbox[Any](1)
+    behind.close()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(start, stage, receive, next_send, run)
-        await send.send([1])
+        nursery.start_soon(RunningStage("relay", stage, inbox, behind, PLACE, run).run)
+        await inbox.send([1])
         await wait_all_tasks_blocked()
         with pytest.raises(trio.BrokenResourceError):
-            await send.send([2])
+            await inbox.send([2])
 
     assert not run.failures
     assert not stage.closed
@@ -190,17 +187,16 @@ async def test_a_stage_whose_consumer_has_gone_stops_quietly():
 async def test_a_cancelled_actor_stops_where_it_is(autojump_clock: MockClock):
     """Its stage is not closed, and what it held back is told to nobody: only the user's leaving cancels actors."""
     run, stage = Run(), Relay(holds=5)
-    send, receive = open_inbox(1)
-    next_send, next_receive = open_inbox(1)
+    inbox, behind = Inbox[Any](1), Inbox[Any](1)
     with trio.move_on_after(1):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(start, stage, receive, next_send, run)
-            await send.send([1])
+            nursery.start_soon(RunningStage("relay", stage, inbox, behind, PLACE, run).run)
+            await inbox.send([1])
 
     assert not stage.closed
-    assert [] == [batch async for batch in next_receive]
+    assert [] == [batch async for batch in items_of(behind)]
     with pytest.raises(trio.BrokenResourceError):
-        await send.send([2])
+        await inbox.send([2])
 
 
 @pytest.mark.parametrize(("gap", "deepest"), [(None, 3), (1, 0)])

@@ -122,6 +122,21 @@ def test_show_tells_of_a_variable_that_should_hold_a_key(tmp_path: Path):
     assert KEY not in with_key.output
 
 
+def test_show_tells_of_a_kind_that_no_command_speaks(tmp_path: Path):
+    """Beside it, with the nearest one that there is; a kind that there is goes without a word."""
+    file = tmp_path / "config.toml"
+    file.write_text(
+        '[providers.a]\nkind = "openai-chat"\nmodel = "m"\n[providers.b]\nkind = "openai_chat"\nmodel = "m"\n'
+    )
+    result, as_json = run("show", "--config", str(file)), run("show", "--config", str(file), "--json")
+    problems = {line["setting"]: line.get("problem") for line in map(json.loads, as_json.stdout.splitlines())}
+    problem = "'openai-chat' is no wire format; did you mean 'openai_chat'?"
+
+    assert f'kind = "openai-chat"                     # {file}:2; {problem}\n' in result.stdout
+    assert f'kind = "openai_chat"                     # {file}:5\n' in result.stdout
+    assert (problem, None, None) == tuple(problems[f"providers.{each}"] for each in ("a.kind", "b.kind", "a.model"))
+
+
 def test_check_tells_of_a_provider_that_can_not_be_asked(tmp_path: Path):
     """With the place of what is wrong with it."""
     file = tmp_path / "config.toml"

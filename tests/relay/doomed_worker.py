@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from gestura.relay import Worker, open_relay
+from gestura.relay import RelaySettings, Worker, open_relay
 from gestura.relay.redis import open_redis
 from gestura.testing import Sending, reply, scripted_client
 
@@ -57,12 +57,12 @@ def tell(point: str) -> None:
 
 
 async def work(url: str, prefix: str, point: str) -> None:
-    settings = {"beat_seconds": 0.1, "dead_after": 1.0}
+    settings = RelaySettings(beat_seconds=0.1, dead_after=1.0)
     answer = reply(ANSWER, sending=Sending(interval=0.05))
     async with (
         scripted_client(lambda _body: answer) as client,
         open_redis(url, prefix=f"{prefix}-{point}") as (log, queue),
-        open_relay(log=Stops(log, point), queue=Stops(queue, point), **settings) as relay,
+        open_relay(log=Stops(log, point), queue=Stops(queue, point), settings=settings) as relay,
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(Worker(client, relay).serve)

@@ -25,7 +25,7 @@ from worlds import (
 
 from gestura.chunks import Done, Error, StreamChunk, Text
 from gestura.errors import ConfigError
-from gestura.relay import Position, RelayError, open_relay
+from gestura.relay import Position, RelayError, RelaySettings, open_relay
 from gestura.relay.entries import About, to_entry
 from gestura.relay.log import START
 
@@ -274,19 +274,24 @@ def test_however_a_follower_comes_and_goes_it_reads_every_entry_once(visits: lis
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"keep_seconds": 0}, "keep_seconds"),
-        ({"max_entries": 1}, "max_entries"),
-        ({"beat_seconds": -1}, "beat_seconds"),
-        ({"dead_after": 1.5}, "has to be two beats"),
-        ({"url": "localhost:6379"}, "has to begin with redis://"),
+        ({"keep_seconds": 0}, "'keep_seconds' must be > 0"),
+        ({"max_entries": 1}, "'max_entries' must be >= 2"),
+        ({"beat_seconds": -1}, "'beat_seconds' must be > 0"),
+        ({"dead_after": 1.5}, r"dead_after: expected two beats \(beat_seconds, 1\) at least"),
     ],
 )
 def test_a_setting_that_can_not_be_is_refused(settings: dict[str, float], words: str) -> None:
     """With its name."""
+    with pytest.raises((ValueError, ConfigError), match=words):
+        RelaySettings(**settings)
+
+
+def test_an_address_that_can_not_be_is_refused() -> None:
+    """With what would be right."""
 
     async def test(_world: World) -> None:
-        with pytest.raises(ConfigError, match=words):
-            async with open_relay(**settings):  # type: ignore[arg-type]  # wrong on purpose
+        with pytest.raises(ConfigError, match="has to begin with redis://"):
+            async with open_relay("localhost:6379"):
                 pass
 
     in_memory(test)

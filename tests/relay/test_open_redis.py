@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+import attrs
 import pytest
 import trio
 from redis_server import NO_REDIS, RedisServer, running_redis
@@ -69,8 +70,8 @@ async def test_streams_are_published_and_followed_through_redis(redis_server: Re
     """Two processes, which share nothing but the server and the prefix."""
     with trio.fail_after(20):
         async with (
-            open_relay(redis_server.url, prefix="one", **QUICK) as here,
-            open_relay(redis_server.url, prefix="one", **QUICK) as there,
+            open_relay(redis_server.url, prefix="one", settings=QUICK) as here,
+            open_relay(redis_server.url, prefix="one", settings=QUICK) as there,
             here.publish("s", said("Hel", "lo", Done())),
         ):
             assert "Hello" == text_of(await heard(there, "s"))
@@ -107,7 +108,7 @@ async def test_a_server_that_is_no_good_is_out_of_reach_and_told_without_the_pas
         listeners = await nursery.start(partial(trio.serve_tcp, server, 0, host="127.0.0.1"))
         port = listeners[0].socket.getsockname()[1]
         with trio.fail_after(20):
-            async with open_relay(f"redis://anna:ge%20heim@127.0.0.1:{port}", **QUICK) as relay:
+            async with open_relay(f"redis://anna:ge%20heim@127.0.0.1:{port}", settings=QUICK) as relay:
                 with pytest.raises(LogUnreachable) as raised:
                     await relay.state("s")
         nursery.cancel_scope.cancel()
@@ -122,7 +123,7 @@ async def refused(url: str, caplog: pytest.LogCaptureFixture) -> str:
     caplog.set_level(logging.DEBUG)
     began = trio.current_time()
     with trio.fail_after(20), pytest.raises(ConfigError) as raised:
-        async with open_relay(url, **{**QUICK, "reach_seconds": 15.0}):
+        async with open_relay(url, settings=attrs.evolve(QUICK, reach_seconds=15.0)):
             pass
 
     assert trio.current_time() - began < 5
@@ -200,7 +201,7 @@ async def test_a_certificate_that_is_not_good_is_told_of_at_once(
 async def test_what_redis_refuses_is_told_in_its_own_words(redis_server: RedisServer) -> None:
     """For good, at once; for now, as out of reach, which is tried again; and a bug is neither."""
     prefix = uuid4().hex
-    async with open_relay(redis_server.url, prefix=prefix, **{**QUICK, "reach_seconds": 60.0}) as relay:
+    async with open_relay(redis_server.url, prefix=prefix, settings=attrs.evolve(QUICK, reach_seconds=60.0)) as relay:
         await relay.log._line.ask(("SET", f"{prefix}:stream:s", "no hash"))
         with trio.fail_after(5), pytest.raises(RelayError, match=r"refuses: .*wrong kind of value") as raised:
             await relay.state("s")
@@ -222,6 +223,6 @@ async def test_a_full_memory_is_told_in_redis_own_words(tmp_path: Path) -> None:
 
 async def test_nobody_there_is_out_of_reach() -> None:
     with trio.fail_after(20):
-        async with open_relay("redis://127.0.0.1:1", **{**QUICK, "reach_seconds": 0}) as relay:
+        async with open_relay("redis://127.0.0.1:1", settings=attrs.evolve(QUICK, reach_seconds=0)) as relay:
             with pytest.raises(LogUnreachable, match="redis://127"):
                 await relay.state("s")

@@ -16,7 +16,7 @@ from stores import RedisStore
 from worlds import assert_the_same, heard, said, text_of
 
 from gestura.chunks import Done, Error, StreamChunk, Text
-from gestura.relay import LogUnreachable, Relay, Worker, open_relay
+from gestura.relay import LogUnreachable, Relay, RelaySettings, Worker, open_relay
 from gestura.relay.entries import from_entry
 from gestura.relay.log import START, Log, Order, Position
 from gestura.testing import ScriptedModel, Sending, reply, scripted_client
@@ -33,9 +33,8 @@ def durable_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def relay(url: str, prefix: str) -> AbstractAsyncContextManager[Relay]:
-    return open_relay(
-        url, prefix=prefix, beat_seconds=0.1, dead_after=2.0, reach_seconds=15.0, answer_seconds=1.0, leave_seconds=5.0
-    )
+    settings = RelaySettings(beat_seconds=0.1, dead_after=2.0, reach_seconds=15.0, answer_seconds=1.0)
+    return open_relay(url, settings=settings, prefix=prefix)
 
 
 async def in_the_log(log: Log, stream_id: str) -> list[StreamChunk]:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import attrs
 import pytest
 import trio
 from cutting import Cut, open_cutting_proxy
@@ -24,7 +25,7 @@ from gestura.chunks import Done, Error, StreamChunk, Text
 from gestura.relay import Relay, open_relay
 
 WORDS: list[StreamChunk] = [*(Text(f"{count} ") for count in range(40)), Done()]
-PATIENT = {**QUICK, "reach_seconds": 20.0, "dead_after": 2.0}
+PATIENT = attrs.evolve(QUICK, reach_seconds=20.0, dead_after=2.0)
 
 
 @pytest.fixture
@@ -75,8 +76,8 @@ def test_redis_may_be_killed_and_come_back(own_server: RedisServer, at: int) -> 
 
     async def test() -> None:
         async with (
-            open_relay(own_server.url, **PATIENT) as here,
-            open_relay(own_server.url, **PATIENT) as there,
+            open_relay(own_server.url, settings=PATIENT) as here,
+            open_relay(own_server.url, settings=PATIENT) as there,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(restart)
@@ -101,8 +102,8 @@ def test_connections_may_be_cut_anywhere(redis_server: RedisServer, who: str, cu
         async with open_cutting_proxy(redis_server.port, cuts) as proxy:
             urls = {"publisher": redis_server.url, "follower": redis_server.url, who: proxy.url}
             async with (
-                open_relay(urls["publisher"], **PATIENT) as here,
-                open_relay(urls["follower"], **PATIENT) as there,
+                open_relay(urls["publisher"], settings=PATIENT) as here,
+                open_relay(urls["follower"], settings=PATIENT) as there,
                 here.publish(None, said(*WORDS, seconds=0.005)) as publication,
             ):
                 assert_the_same(WORDS, await heard(there, publication.stream_id))
@@ -113,7 +114,7 @@ def test_connections_may_be_cut_anywhere(redis_server: RedisServer, who: str, cu
 PUBLISHER = """
 import sys, trio
 from gestura.chunks import Text
-from gestura.relay import open_relay
+from gestura.relay import RelaySettings, open_relay
 
 async def endless():
     count = 0
@@ -123,7 +124,7 @@ async def endless():
         await trio.sleep(0.01)
 
 async def main():
-    async with open_relay(sys.argv[1], prefix=sys.argv[2], beat_seconds=0.1) as relay:
+    async with open_relay(sys.argv[1], prefix=sys.argv[2], settings=RelaySettings(beat_seconds=0.1)) as relay:
         async with relay.publish("s", endless()):
             print("begun", flush=True)
             await trio.sleep_forever()
@@ -141,7 +142,9 @@ def test_a_publisher_may_be_killed(redis_server: RedisServer) -> None:
         assert b"begun\n" == publisher.stdout.readline()
 
         async def test() -> None:
-            async with open_relay(redis_server.url, **{**PATIENT, "prefix": prefix, "dead_after": 0.5}) as relay:
+            async with open_relay(
+                redis_server.url, prefix=prefix, settings=attrs.evolve(PATIENT, dead_after=0.5)
+            ) as relay:
                 async with relay.follow("s") as chunks:
                     first = await heard_some(chunks, 5)
                     publisher.send_signal(signal.SIGKILL)

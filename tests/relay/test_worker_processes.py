@@ -23,11 +23,11 @@ from worlds import heard, text_of
 
 import gestura
 from gestura.chunks import Done, Error, Paused, RetryAttempt, StreamChunk, Text
-from gestura.relay import Relay, Worker, open_relay
+from gestura.relay import Relay, RelaySettings, Worker, open_relay
 from gestura.simulator import Scenario, Sending, open_simulator
 from gestura.testing import ScriptedModel, scripted_client
 
-SETTINGS = {"beat_seconds": 0.1, "dead_after": 1.0, "takeover_seconds": 5.0}
+SETTINGS = RelaySettings(beat_seconds=0.1, dead_after=1.0, takeover_seconds=5.0)
 DOOMED = Path(__file__).parent / "doomed_worker.py"
 
 
@@ -87,7 +87,7 @@ async def test_a_worker_that_is_killed_at_any_point_loses_nothing_and_repeats_no
             found[point].append(await heard(relay, "s"))
 
         model = ScriptedModel(lambda _body: "Four.")
-        async with open_relay(redis_server.url, prefix=f"{prefix}-{point}", **SETTINGS) as relay:
+        async with open_relay(redis_server.url, prefix=f"{prefix}-{point}", settings=SETTINGS) as relay:
             if point == "idle":  # it would take it
                 task_status.started()
                 await killed.wait()
@@ -146,7 +146,7 @@ async def test_the_command_answers_and_stops_when_it_is_told(redis_server: Redis
     with trio.fail_after(60):
         async with (
             open_simulator(SCENARIOS) as simulator,
-            open_relay(redis_server.url, prefix=prefix, **SETTINGS) as relay,
+            open_relay(redis_server.url, prefix=prefix, settings=SETTINGS) as relay,
             process(
                 *("-m", "gestura", "worker", "--prefix", prefix, "--drain-seconds", "2", "--capacity", "2"),
                 GESTURA_REDIS_URL=redis_server.url,

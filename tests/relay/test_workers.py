@@ -300,7 +300,7 @@ def test_a_full_worker_ends_what_dead_ones_left_all_at_once(anywhere: Anywhere) 
             worker.drain()
             worker.drain()
 
-        dead_after = QUICK["dead_after"]
+        dead_after = QUICK.dead_after
         assert dead_after <= took < 2 * dead_after + 0.4
         assert {"publisher_lost"} == {ending.code for ending in endings}
 

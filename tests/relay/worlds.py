@@ -14,7 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from gestura.chunks import Ending, StreamChunk, Text
-from gestura.relay import Following, Position, Relay, open_relay
+from gestura.relay import Following, Position, Relay, RelaySettings, open_relay
 from gestura.relay.entries import from_entry, join
 from gestura.relay.log import START, Log, LogUnreachable
 from gestura.relay.memory import MemoryLog, MemoryQueue
@@ -22,7 +22,7 @@ from gestura.relay.work import WorkQueue
 
 ENDINGS = get_args(Ending)
 
-QUICK = {"beat_seconds": 0.05, "dead_after": 0.4, "reach_seconds": 1.0, "answer_seconds": 0.5, "leave_seconds": 0.5}
+QUICK = RelaySettings(beat_seconds=0.05, dead_after=0.4, reach_seconds=1.0, answer_seconds=0.5, leave_seconds=0.5)
 """Settings under which a test takes little real time."""
 
 
@@ -33,9 +33,11 @@ class World:
     log: Log = attrs.field(factory=MemoryLog)
     queue: WorkQueue = attrs.field(factory=MemoryQueue)
 
-    def relay(self, **settings: Any) -> AbstractAsyncContextManager[Relay]:
-        """A relay as a process of its own would open it."""
-        return open_relay(**{"log": self.log, "queue": self.queue, **QUICK, **settings})
+    def relay(self, log: Log | None = None, **settings: float) -> AbstractAsyncContextManager[Relay]:
+        """A relay as a process of its own would open it: its settings are `QUICK` unless told."""
+        return open_relay(
+            settings=attrs.evolve(QUICK, **settings), log=self.log if log is None else log, queue=self.queue
+        )
 
     def faulty(self) -> FaultyLog:
         """The log as one process sees it, which may fail for that process alone."""

@@ -11,7 +11,7 @@ from services import LONG, EventReader, ask, asked, begin, events_of, serving, t
 
 from gestura import StreamingConfig
 from gestura.chunks import Cancelled, Done, Paused, Status, StreamChunk, Text, Thinking
-from gestura.relay import open_relay
+from gestura.relay import RelaySettings, open_relay
 from gestura.relay.log import Entry, Position
 from gestura.relay.memory import MemoryLog
 from gestura.serve_settings import ServeSettings
@@ -242,7 +242,7 @@ async def test_an_ending_of_one_follower_has_no_id(payload: bytes | None, code: 
         yield Done()
 
     async with (
-        open_relay(log=WornLog(payload), dead_after=0.4, beat_seconds=0.1) as relay,
+        open_relay(log=WornLog(payload), settings=RelaySettings(dead_after=0.4, beat_seconds=0.1)) as relay,
         open_server(relay, StreamingConfig(), ServeSettings(port=0)) as server,
     ):
         async with relay.publish("worn", chunks()):

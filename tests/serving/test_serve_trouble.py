@@ -15,7 +15,7 @@ from services import LONG, SCENARIOS, EventReader, ask, asked, begin, config_for
 from gestura import StreamingConfig, open_client
 from gestura.chunks import Cancelled, Done, StreamChunk, Text, Thinking
 from gestura.errors import ConfigError
-from gestura.relay import LogUnreachable, Relay, StreamState, open_relay
+from gestura.relay import LogUnreachable, Relay, RelaySettings, StreamState, open_relay
 from gestura.relay.log import Order
 from gestura.relay.memory import MemoryLog, MemoryQueue
 from gestura.serve_settings import ServeSettings
@@ -184,7 +184,7 @@ class GoneLog(MemoryLog):
 async def test_a_log_out_of_reach_is_told() -> None:
     """With 503 and when to come back, and none of what the log has to say; the process is healthy, but not ready."""
     async with (
-        open_relay(log=GoneLog(), reach_seconds=0.05) as relay,
+        open_relay(log=GoneLog(), settings=RelaySettings(reach_seconds=0.05)) as relay,
         open_server(relay, StreamingConfig(), ServeSettings(port=0)) as server,
     ):
         port = int(server.url.rpartition(":")[2])
@@ -243,7 +243,7 @@ async def test_who_begins_a_stream_is_soon_told_that_the_log_is_gone(
     log = LateLog()
     async with (
         open_simulator(SCENARIOS) as simulator,
-        open_relay(log=log, reach_seconds=30) as relay,
+        open_relay(log=log, settings=RelaySettings(reach_seconds=30)) as relay,
         open_server(relay, config_for(simulator), ServeSettings(port=0)) as server,
     ):
         with trio.fail_after(5):
