@@ -23,7 +23,10 @@ async def open_reader(target: Target, **config: Any) -> AsyncIterator[Reader]:
         kind=target.wire, model="any", api_key="any", base_url=target.url, think_tags=("think",)
     )
     timeouts = gestura.Timeouts(connect=OPENING_SECONDS)  # for a thousand connections at once
-    told = gestura.StreamingConfig(primary="replay", providers={"replay": settings}, timeouts=timeouts, **config)
+    limits = gestura.Limits(max_body_bytes=4 * 1024**3)  # for ten million events
+    told = gestura.StreamingConfig(
+        primary="replay", providers={"replay": settings}, timeouts=timeouts, limits=limits, **config
+    )
     async with gestura.open_client(told) as client:
 
         async def read(model: str, on_text: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+import attrs
 import trio
 
 from gestura._actors.inbox import Inbox
@@ -58,6 +59,7 @@ async def read_http(
         TransportError: no connection, or it broke.
         LimitExceeded: the body is too long; what is within the limit was sent on.
     """
+    reading = _Reading(send, statistics, limits.max_body_bytes, read_ahead, on_bytes)
     async with transport.open(request, on_connect=on_connect) as response:
         on_response()
         refused = not 200 <= response.status < 300  # RFC 9110, section 15.3
@@ -68,11 +70,9 @@ async def read_http(
                 blank_so_far = data.isspace()
                 if refused := _is_document(request, data):
                     break
-            on_bytes()
-            statistics.batches += 1
-            statistics.items += len(data)
-            if statistics.items > limits.max_body_bytes:
-                raise LimitExceeded("the body of the response", "max_body_bytes", limits.max_body_bytes)
+                if not blank_so_far and (hand_over_to := getattr(response, "hand_over_to", None)):
+                    hand_over_to(reading.take)
+            reading.note(data)
             try:
                 await send.send((data,))
             except trio.BrokenResourceError:
@@ -83,6 +83,41 @@ async def read_http(
         if refused:
             body = await _read_reason(limits.max_error_body_bytes, data, response)
             on_refusal(response.status, response.headers, body)
+
+
+@attrs.define(eq=False)
+class _Reading:
+    """What was read of one body."""
+
+    send: Inbox[Sequence[bytes]]
+    statistics: ActorStatistics
+    limit: int
+    read_ahead: ReadAhead
+    on_bytes: Callable[[], None]
+
+    def note(self, data: bytes) -> None:
+        self.on_bytes()
+        self.statistics.batches += 1
+        self.statistics.items += len(data)
+        if self.statistics.items > self.limit:
+            raise LimitExceeded("the body of the response", "max_body_bytes", self.limit)
+
+    def take(self, data: bytes) -> bool:
+        """What the transport calls while the reader waits for it: send `data` on, if nobody need wait for that.
+
+        All else (a body that is too long, an actor that has stopped, a user who is behind) is the reader's to see.
+        """
+        count = len(data)
+        is_simple = self.send.has_room() and self.read_ahead.has_room(count)
+        if not is_simple or self.statistics.items + count > self.limit:
+            return False
+        try:
+            self.send.send_nowait((data,))
+        except trio.BrokenResourceError:
+            return False
+        self.note(data)
+        self.read_ahead.is_used_up(count)
+        return True
 
 
 def _is_document(request: HttpRequest, data: bytes) -> bool:

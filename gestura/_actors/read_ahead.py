@@ -38,6 +38,10 @@ class ReadAhead:
     progress: Progress
     _bytes: int = attrs.field(default=0, init=False)
 
+    def has_room(self, count: int) -> bool:
+        """Whether `count` more bytes don't use it up."""
+        return self._bytes + count < READ_AHEAD_BYTES
+
     def is_used_up(self, count: int) -> bool:
         """Whether to `wait` now that `count` more bytes were read."""
         self._bytes += count

@@ -99,6 +99,28 @@ async def _reads_whole_bodies(transport: Transport, simulator: Simulator) -> Non
     _require(reads[-1].endswith(b"data: [DONE]\n\n"), _reads_whole_bodies, reads[-1][-20:])
 
 
+async def _hands_over_in_order(transport: Transport, simulator: Simulator) -> None:
+    """What is handed over and what is read are together the body, in order: a piece that was not taken is read."""
+    pieces: list[bytes] = []
+
+    def take_every_other(data: bytes) -> bool:
+        is_taken = len(pieces) % 2 == 1
+        if is_taken:
+            pieces.append(data)
+        return is_taken
+
+    async with transport.open(_request(simulator, "whole"), on_connect=lambda: None) as response:
+        if hand_over_to := getattr(response, "hand_over_to", None):
+            hand_over_to(take_every_other)
+        while data := await response.receive_some():
+            pieces.append(data)
+    body = b"".join(pieces)
+    events = [line.removeprefix(b"data: ") for line in body.splitlines() if line.startswith(b"data: {")]
+    texts = [choice["delta"].get("content") or "" for event in events for choice in json.loads(event)["choices"]]
+    _require(len(body) == simulator.requests[-1].bytes_sent, _hands_over_in_order, len(body))
+    _require("".join(texts) == ANSWER.text, _hands_over_in_order, texts)
+
+
 async def _tells_of_the_connection(transport: Transport, simulator: Simulator) -> None:
     """`on_connect` is called once, before the head of the response is there."""
     calls: list[str] = []
@@ -188,6 +210,7 @@ async def _lets_go_inside_the_body(transport: Transport, simulator: Simulator) -
 
 _CHECKS: Final[tuple[Callable[[Transport, Simulator], Awaitable[None]], ...]] = (
     _reads_whole_bodies,
+    _hands_over_in_order,
     _tells_of_the_connection,
     _gives_refusals,
     _follows_nothing,

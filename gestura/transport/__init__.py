@@ -13,7 +13,7 @@ from typing import Protocol
 
 import attrs
 
-__all__ = ["HttpRequest", "HttpResponse", "Transport"]
+__all__ = ["HandsOver", "HttpRequest", "HttpResponse", "Transport"]
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +42,18 @@ class HttpResponse(Protocol):
 
         Raises:
             TransportError: the connection broke, or the body ended before its declared length.
+        """
+
+
+class HandsOver(Protocol):
+    """What the response of a transport may offer beside: to spare its reader being woken for each piece."""
+
+    def hand_over_to(self, take: Callable[[bytes], bool], /) -> None:
+        """While the reader waits in `receive_some`, give what arrives to `take` instead of waking it.
+
+        Args:
+            take: called with at most 64 KiB, in order; it neither waits nor raises. Where it returns false it has not
+                taken them, and `receive_some` gives them to the reader.
         """
 
 

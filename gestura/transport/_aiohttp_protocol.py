@@ -12,6 +12,7 @@ And it takes up parsing and reading again after every chunk that was read, pause
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
@@ -23,6 +24,9 @@ END_OF_HEAD: Final = b"\r\n\r\n"
 
 class ResponseProtocol(ResponseHandler):
     """Made by a connector for each of its connections."""
+
+    on_news: Callable[[], None] | None = None
+    """Called when a part of the answer has been parsed, or the connection was lost."""
 
     _has_head = False
     _has_answer = False
@@ -40,18 +44,27 @@ class ResponseProtocol(ResponseHandler):
     def set_response_params(self, **params: Any) -> None:
         """A request is about to be sent."""
         self._has_head = self._has_answer = False
+        self.on_news = None
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
         """The connection brought bytes; none, where a parser that had paused goes on."""
-        if not data:
+        if not data or (self._has_head and not self._has_answer):
             super().data_received(data)
+            data = b""
         while data and not self._has_answer and self.exception() is None:
             end = len(data) if self._has_head else _end_of_head(data)
             super().data_received(data[:end])
             data = data[end:]
         if data:
             self._end()
+        if self.on_news is not None:
+            self.on_news()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self.on_news is not None:
+            self.on_news()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """The parser found a head."""

@@ -24,7 +24,7 @@ import urllib.request
 import weakref
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import aiohttp
 import attrs
@@ -32,6 +32,7 @@ from yarl import URL
 
 from gestura.errors import ConfigError, GesturaError, InternalError, TransportError
 from gestura.transport import HttpRequest
+from gestura.transport._aiohttp_body import Body, BodyReceiver
 from gestura.transport._aiohttp_protocol import ResponseProtocol
 
 __all__ = ["SLICE_BYTES", "Receiver", "Session", "log_stray_error"]
@@ -51,7 +52,7 @@ NO_DEADLINES: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_conne
 logger = logging.getLogger("gestura.transport")
 
 
-class Receiver(Protocol):
+class Receiver(BodyReceiver, Protocol):
     """The other side of one request. Its methods are called from the loop's thread and return at once."""
 
     def connected(self) -> None:
@@ -59,12 +60,6 @@ class Receiver(Protocol):
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of the response is here."""
-
-    async def room(self) -> int:
-        """How many bytes of the body it takes now. Waits, asyncio-flavoured, until that is more than none."""
-
-    def take(self, data: bytes) -> None:
-        """The next bytes of the body."""
 
 
 class Session:
@@ -92,8 +87,9 @@ class Session:
             response = attempt.response = await self._request_twice_if_stale(request, attempt)
             _refuse_compressed(response)
             receiver.begin(response.status, response.headers)
-            await _read_body(response, attempt.protocol, receiver)
-            _refuse_reset(response, attempt.protocol)
+            protocol = cast("ResponseProtocol", attempt.protocol)  # who responds is connected, and `_Connector` made it
+            await Body(response, protocol, receiver).bring()
+            _refuse_reset(response, protocol)
         except Exception as error:  # noqa: BLE001  # whatever aiohttp raises ends here, see the module's head
             return _explain(error)
         finally:
@@ -228,33 +224,6 @@ def _ignore_how_it_closed(closed: asyncio.Future[None]) -> None:
         closed.exception()
 
 
-async def _read_body(
-    response: aiohttp.ClientResponse, protocol: aiohttp.client_proto.ResponseHandler | None, receiver: Receiver
-) -> None:
-    body = response.content
-
-    def fail_if_unfinished(_closed: asyncio.Future[None]) -> None:
-        # After malformed chunks aiohttp closes the connection and leaves the reader waiting for ever.
-        if not body.is_eof() and body.exception() is None:
-            body.set_exception(aiohttp.ClientPayloadError())
-
-    closed = None if protocol is None else protocol.closed
-    if closed is not None:
-        closed.add_done_callback(fail_if_unfinished)
-    try:
-        while data := await body.read(await receiver.room()):
-            receiver.take(data)
-    except aiohttp.ClientError:
-        # aiohttp would keep to itself what had arrived before the connection broke.
-        body.set_exception(None)  # type: ignore[arg-type]  # `exception()` is `None` while there is none
-        while data := body.read_nowait(await receiver.room()):
-            receiver.take(data)
-        raise
-    finally:
-        if closed is not None:
-            closed.remove_done_callback(fail_if_unfinished)
-
-
 def _refuse_compressed(response: aiohttp.ClientResponse) -> None:
     for header, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
         encoding = response.headers.get(header, plain)
@@ -263,10 +232,10 @@ def _refuse_compressed(response: aiohttp.ClientResponse) -> None:
             raise TransportError(f"the answer has the {what} {encoding[:20]!r}, unasked", retryable=False)
 
 
-def _refuse_reset(response: aiohttp.ClientResponse, protocol: aiohttp.client_proto.ResponseHandler | None) -> None:
+def _refuse_reset(response: aiohttp.ClientResponse, protocol: aiohttp.client_proto.ResponseHandler) -> None:
     """A body that ends with its connection looks complete to aiohttp even where the connection was reset."""
     framed = not {"Content-Length", "Transfer-Encoding"}.isdisjoint(response.headers)
-    if not framed and protocol is not None and isinstance(error := protocol.exception(), OSError):
+    if not framed and isinstance(error := protocol.exception(), OSError):
         raise error
 
 

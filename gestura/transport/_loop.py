@@ -17,6 +17,7 @@ from gestura.errors import ConfigError
 from gestura.transport._aiohttp_exchange import CLOSE_SECONDS
 from gestura.transport._aiohttp_session import log_stray_error
 from gestura.transport._quick_loop import quicken
+from gestura.transport._tls_buffers import share_tls_buffer
 
 __all__ = ["open_loop"]
 
@@ -72,6 +73,7 @@ async def _run_loop(
     with lifetime:
         async with trio.open_nursery() as nursery, trio_asyncio.open_loop() as loop:
             quicken(loop, trio_asyncio)
+            share_tls_buffer(loop)
             loop.set_exception_handler(log_stray_error)
             loop.set_default_executor(_abandoning_executor(trio_asyncio))
             try:

@@ -1,10 +1,10 @@
-"""trio-asyncio's loop, made quick: three of its methods, replaced on one loop.
+"""trio-asyncio's loop, made quick: what runs callbacks and what watches sockets, replaced on one loop.
 
-The stock loop passes through Trio's scheduler once for each callback, and once more after each socket that was read.
-Under many slow streams that costs more than all of the rest. Here one wake-up runs every callback that is queued, as
-asyncio's own loop does; the task that has read a socket runs the callbacks that came of it, where no others are before
-them; and a socket whose transport has just taken its bytes is waited for again at once: stock waits for the callbacks
-first, for the sake of callbacks that leave reading to somebody else.
+The stock loop passes through Trio's scheduler once for each callback, and has a Trio task for each socket, which passes
+through it once more for each read. Under many slow streams that costs more than all of the rest. Here one wake-up runs
+every callback that is queued, as asyncio's own loop does. And one task watches all sockets, where the system has epoll:
+they are in an epoll of their own, and that is in Trio's. It runs what a socket's bytes lead to, too, where no other
+callbacks are before it.
 
 All are private methods, so they are replaced only on versions of trio-asyncio that were looked at.
 """
@@ -12,8 +12,12 @@ All are private methods, so they are replaced only on versions of trio-asyncio t
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
+import selectors
 from collections import deque
+from collections.abc import Callable
+from types import MethodType
 from typing import Any, Final
 
 import trio
@@ -33,7 +37,11 @@ def quicken(loop: Any, trio_asyncio: Any) -> None:
     handles = _Handles(loop, trio_asyncio)
     loop._queue_handle = handles.queue  # noqa: SLF001
     loop._main_loop_one = handles.run_queued  # noqa: SLF001
-    loop._io_task = handles.watch_socket  # noqa: SLF001
+    loop.call_soon = handles.call_soon
+    if hasattr(selectors, "EpollSelector"):
+        sockets = _Sockets(loop, trio_asyncio, handles)
+        loop._cancel_fds = sockets.forget  # noqa: SLF001
+        loop._nursery.start_soon(sockets.watch)  # noqa: SLF001
 
 
 class _Handles:
@@ -47,16 +55,24 @@ class _Handles:
         self._async_handle = trio_asyncio._handles.AsyncHandle  # noqa: SLF001
         self._not_for_sockets = (asyncio.TimerHandle, self._async_handle)
         """What only the main task can run."""
-        self._current_loop = trio_asyncio.current_loop
         self._library = trio_asyncio._base.sniffio_library  # noqa: SLF001
         self._is_idle = False
         """Nothing is queued, and the main task waits for something to be."""
-        self._gathered: deque[Any] | None = None
-        """While a socket's task runs callbacks: those that it will run, too."""
+        self._is_gathering = False
+        self._gathered: deque[Any] = deque()
+        """While a socket's callback runs: what it queues, for the same task to run."""
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: object, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """Queue a call. Stock looks every time whether `callback` is a coroutine function, as asyncio does in debug."""
+        handle = asyncio.Handle(callback, args, self._loop, context)
+        self.queue(handle)
+        return handle
 
     def queue(self, handle: Any) -> Any:
         """Have `handle` run after all that were queued before it."""
-        if self._gathered is not None:
+        if self._is_gathering:
             self._gathered.append(handle)
         else:
             self._loop._check_closed()  # noqa: SLF001
@@ -77,13 +93,13 @@ class _Handles:
             ran += 1
             handle = self._poll() if ran < MOST_AT_ONCE else None
 
-    def _run_with_what_it_queues(self, handle: Any) -> None:
+    def run_with_what_it_queues(self, handle: Any) -> None:
         """Run a socket's callback, and then, if nothing else is queued, what it has queued, and what that has …"""
         if not self._is_idle:
             handle._run()  # noqa: SLF001
             return
-        gathered: deque[Any] = deque()
-        self._gathered = gathered
+        gathered = self._gathered
+        self._is_gathering = True
         try:
             handle._run()  # noqa: SLF001
             ran = 0
@@ -91,9 +107,9 @@ class _Handles:
                 self._call(gathered.popleft())
                 ran += 1
         finally:
-            self._gathered = None
-            for left in gathered:
-                self.queue(left)
+            self._is_gathering = False
+            while gathered:
+                self.queue(gathered.popleft())
 
     def _poll(self) -> Any:
         """The next handle that can run now, or `None`."""
@@ -136,23 +152,36 @@ class _Handles:
     def _is_due(self, timer: asyncio.TimerHandle) -> bool:
         return bool(timer.when() <= self._loop.time())
 
-    async def watch_socket(self, fd: int, handle: Any, wait_ready: Any) -> None:
-        """Call `handle` whenever the socket is ready, until it is cancelled."""
-        self._current_loop.set(self._loop)  # for the callbacks that this task runs; whoever asked may have another one
-        with handle._scope:  # noqa: SLF001
-            try:
-                while not handle._cancelled:  # noqa: SLF001
-                    try:
-                        await wait_ready(fd)
-                    except OSError:
-                        if handle._cancelled:  # noqa: SLF001  # it was cancelled and closed in one breath
-                            break
-                        raise
-                    if handle._cancelled:  # noqa: SLF001
-                        break
-                    callback = handle._callback  # noqa: SLF001
-                    self._run_with_what_it_queues(handle)
-                    if not isinstance(getattr(callback, "__self__", None), asyncio.Transport):
-                        await self._loop.synchronize()
-            except Exception as error:  # noqa: BLE001  # as in the method this replaces
-                handle._raise(error)  # noqa: SLF001
+
+class _Sockets:
+    """Runs the callbacks of sockets that are ready."""
+
+    def __init__(self, loop: Any, trio_asyncio: Any, handles: _Handles) -> None:
+        self._loop = loop
+        self._current_loop = trio_asyncio.current_loop
+        self._handles = handles
+        self._selector = selectors.EpollSelector()
+        loop._selector = self._selector  # noqa: SLF001  # which closes it in the end
+        for name in ("_add_reader", "_add_writer"):  # asyncio's own: they only tell the selector
+            setattr(loop, name, MethodType(getattr(asyncio.SelectorEventLoop, name), loop))
+
+    async def watch(self) -> None:
+        """Call what waits for a socket whenever that is ready, until this is cancelled."""
+        self._current_loop.set(self._loop)  # for the callbacks that this task runs
+        while True:
+            await trio.lowlevel.wait_readable(self._selector.fileno())
+            are_transports = True
+            for key, ready in self._selector.select(0):
+                for event, handle in zip((selectors.EVENT_READ, selectors.EVENT_WRITE), key.data, strict=True):
+                    if ready & event and not handle.cancelled():
+                        owner = getattr(handle._callback, "__self__", None)  # noqa: SLF001
+                        are_transports &= isinstance(owner, asyncio.Transport)
+                        self._handles.run_with_what_it_queues(handle)
+            if not are_transports:  # it may have left reading to somebody else, who must have a turn before the next
+                await self._loop.synchronize()
+
+    def forget(self) -> None:
+        """The loop ends."""
+        for key in list(self._selector.get_map().values()):
+            for handle in filter(None, key.data):
+                handle.cancel()

@@ -54,6 +54,15 @@ class ReadsTooMuch(Wrapped):
         return greedy
 
 
+class HandsOverTwice(Wrapped):
+    """Gives the reader what was taken already."""
+
+    def response(self, response: HttpResponse) -> HttpResponse:
+        forgetful = WrappedResponse(response)
+        forgetful.hand_over_to = lambda take: response.hand_over_to(lambda data: take(data) and False)
+        return forgetful
+
+
 class NeverConnects(Wrapped):
     @asynccontextmanager
     async def open(self, request: HttpRequest, *, on_connect: Callable[[], None]) -> AsyncIterator[HttpResponse]:
@@ -118,6 +127,7 @@ kept_open: list[Any] = []
     ("transport", "promise"),
     [
         (ReadsTooMuch, "in reads of 1 to 65,536 bytes"),
+        (HandsOverTwice, "a piece that was not taken is read"),
         (NeverConnects, "`on_connect` is called once"),
         (RaisesRefusals, "A status that is no success"),
         (FollowsRedirects, "A redirect is given as it is"),

@@ -1,4 +1,4 @@
-"""trio-asyncio's loop with two methods replaced: what asyncio promises of callbacks and timers still holds."""
+"""trio-asyncio's loop with methods replaced: what asyncio promises of callbacks and timers still holds."""
 
 from __future__ import annotations
 
@@ -111,4 +111,4 @@ async def test_an_unknown_version_is_left_alone(monkeypatch):
         quicken(loop, trio_asyncio)
 
         assert "_main_loop_one" not in vars(loop)
-        assert "_io_task" not in vars(loop)
+        assert "_add_reader" not in vars(loop)

@@ -255,3 +255,27 @@ async def test_streams_over_tls(open_transport, server_tls: ssl.SSLContext) -> N
             await gone.wait()
 
     assert server.connections == 1
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_tls_connections_that_are_read_in_turn_keep_apart(open_transport, server_tls: ssl.SSLContext) -> None:
+    """Connections that have a buffer in common give each reader its own bytes, however long."""
+    turn = [b"%d" % number * 50_000 for number in range(5)]
+
+    async def answer(peer: Peer) -> None:
+        await peer.read_request()
+        await peer.send(CHUNKED_HEAD)
+        for _ in range(3):
+            await peer.send(chunk(turn[peer.number - 1]))
+        await peer.send(chunk(b""))
+
+    got: list[bytes] = []
+
+    async def read(transport: Transport, url: str) -> None:
+        got.append(await ask(transport, url))
+
+    async with serve(answer, tls=server_tls) as server, open_transport() as transport, trio.open_nursery() as nursery:
+        for _ in turn:
+            nursery.start_soon(read, transport, server.url)
+
+    assert [3 * piece for piece in turn] == sorted(got)
