@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
@@ -62,6 +62,7 @@ class Client:
         observer: Observer | None = None,
     ) -> None:
         self._config = config
+        self._config_with = lru_cache(config.with_model)  # streams of one model share a copy
         self._observer = observer
         self._transport = transport
         self._providers = providers
@@ -124,8 +125,8 @@ class Client:
             counts = Counts()
             supervisor = Supervisor(
                 request=request,
-                names=list(dict.fromkeys((name, *self._config.fallback))),
-                config=self._config.with_model(name, model) if model else self._config,
+                names=tuple(dict.fromkeys((name, *self._config.fallback))),
+                config=self._config_with(name, model) if model else self._config,
                 providers=self._providers,
                 transport=self._transport,
                 guard_of=self._guard_of,
@@ -134,12 +135,7 @@ class Client:
                 counts=counts,
                 raw=raw,
             )
-            with (
-                bare_errors(),
-                open_recorder(record, supervisor.config.providers.values()) as recorder,
-                recorded(supervisor, recorder),
-                observed(supervisor, self._observer),
-            ):
+            with _witnessed(supervisor, record, self._observer):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(serve, supervisor, way, nursery)
                     try:
@@ -394,3 +390,25 @@ class Client:
                         await send.send(chunk)
                     except trio.BrokenResourceError:
                         return
+
+
+def _witnessed(
+    supervisor: Supervisor, record: str | Path | Recorder | None, observer: Observer | None
+) -> AbstractContextManager[None]:
+    """Around the nursery of a stream: errors leave it bare, and it is recorded and observed, where somebody does."""
+    if record is None and observer is None:
+        return bare_errors()
+    return _recorded_and_observed(supervisor, record, observer)
+
+
+@contextmanager
+def _recorded_and_observed(
+    supervisor: Supervisor, record: str | Path | Recorder | None, observer: Observer | None
+) -> Iterator[None]:
+    with (
+        bare_errors(),
+        open_recorder(record, supervisor.config.providers.values()) as recorder,
+        recorded(supervisor, recorder),
+        observed(supervisor, observer),
+    ):
+        yield

@@ -87,7 +87,9 @@ class Attempt:
     counts: Counts
     raw: bool = False
     fused: bool = False
-    _outcome: AttemptOutcome = attrs.field(init=False)
+    outcome: AttemptOutcome = attrs.field(init=False)
+    """What has become of it."""
+
     _progress: Progress = attrs.field(init=False)
     _speaker: Speaker | None = attrs.field(default=None, init=False)
     _reading: trio.CancelScope = attrs.field(init=False)
@@ -97,7 +99,7 @@ class Attempt:
 
     def __attrs_post_init__(self) -> None:
         total = math.inf if self.timeouts.total is None else self.started + self.timeouts.total
-        self._outcome = AttemptOutcome(provider=self.name, settings=self.provider.settings)
+        self.outcome = AttemptOutcome(provider=self.name, settings=self.provider.settings)
         self._progress = Progress(self.timeouts, total)
         self._reading = trio.CancelScope(deadline=total)
         if words := waiting_words_of(self.provider):
@@ -110,7 +112,7 @@ class Attempt:
             inbox = inbox_behind
         self._forwarder = Forwarder(inbox, self.sink, self)
 
-    async def run(self) -> AttemptOutcome:
+    async def run(self) -> None:
         """Ask, and deliver what comes. No failure of the provider or the network is raised.
 
         Cancelled, it has closed the socket before it raises.
@@ -129,7 +131,6 @@ class Attempt:
                 if self._speaker is not None:
                     self._speaker.stop()
                 self._stop_within(SECONDS_TO_DRAIN)
-        return self._outcome
 
     def statistics(self) -> tuple[ActorStatistics, ...]:
         """What the actors have done so far, in the order of the flow."""
@@ -191,19 +192,19 @@ class Attempt:
 
     @property
     def is_complete(self) -> bool:
-        return self._outcome.complete
+        return self.outcome.complete
 
     def note(self, delta: Control) -> StreamChunk | None:
         match delta:
             case Anomaly(oddity):
-                self.counts.oddities[oddity] += 1
+                self.counts.note_oddity(oddity)
             case Fault():
                 self._fail(delta)
                 self._stop_within(SECONDS_TO_DRAIN)
             case _:
                 if isinstance(delta, Finish) and delta.reason is FinishReason.OTHER:
-                    self.counts.oddities[Oddity.UNKNOWN_FINISH_REASON] += 1
-                return self._outcome.note(delta)
+                    self.counts.note_oddity(Oddity.UNKNOWN_FINISH_REASON)
+                return self.outcome.note(delta)
         return None
 
     def delivered(self, chunk: StreamChunk) -> None:
@@ -235,7 +236,7 @@ class Attempt:
         message = fault.message
         if not message.startswith(self._endpoint):
             message = f"{self._endpoint}: {message}"
-        self._outcome.fail(attrs.evolve(fault, message=message), place)
+        self.outcome.fail(attrs.evolve(fault, message=message), place)
 
     def _stop(self, fault: Fault, place: float = 0) -> None:
         self._fail(fault, place)

@@ -163,7 +163,7 @@ class Outlet:
                         await turn.wait()
                     await self._send(chunk)
                     return
-            self._counts.dropped[type(chunk).__name__] += 1
+            self._counts.note_drop(type(chunk).__name__)
         finally:
             self._leave_line(turn)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from gestura.answer import Transcript
 from gestura.chunks import RetryAttempt
 from gestura.config import AfterOutput, RetryPolicy
 from gestura.conversation import Request, continuation
-from gestura.errors import ConfigError, ErrorKind, Fault, InternalError
+from gestura.errors import ConfigError, ErrorKind, Fault
 
 __all__ = ["ProviderRun"]
 
@@ -73,7 +72,9 @@ class ProviderRun:
         A run that the token has interrupted ends like one that has failed; the caller asks the token first.
         """
         self.guard.retries.deposit()
-        for number in itertools.count(self.attempts + 1):  # a loser of a race may be asked again
+        number = self.attempts  # a loser of a race may be asked again
+        while True:
+            number += 1
             await self._ask(self._rest_of(request))
             failure = self.outcome.failure
             if failure is None or self.interrupt.has_struck():
@@ -95,7 +96,6 @@ class ProviderRun:
                 await trio.sleep(decision.delay)
             if self.interrupt.has_struck():
                 return Verdict.END
-        raise InternalError("a run of attempts has no end")
 
     def _may_ask_after_output(self) -> bool:
         return self.after_output is not AfterOutput.END and not self.transcript.has_tool_call
@@ -133,7 +133,8 @@ class ProviderRun:
             self.attempt = self.make_attempt(self, request)
             self.guard.let_through(self.model, trio.current_time())
             self.attempts += 1
-            self.outcome = await self.attempt.run()
+            self.outcome = self.attempt.outcome
+            await self.attempt.run()
         except ConfigError as error:
             self.outcome.fail(Fault(kind=error.kind, message=str(error), should_retry=False))
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 import attrs
@@ -48,9 +47,17 @@ class StreamStatistics:
     deepest_queue: int
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Counts:
     """The counts of a stream that do not belong to one actor."""
 
-    dropped: Counter[str] = attrs.field(factory=Counter)
-    oddities: Counter[Oddity] = attrs.field(factory=Counter)
+    dropped: dict[str, int] = attrs.field(factory=dict)
+    oddities: dict[Oddity, int] = attrs.field(factory=dict)
+
+    def note_drop(self, kind: str) -> None:
+        """A chunk of this kind was given up."""
+        self.dropped[kind] = self.dropped.get(kind, 0) + 1
+
+    def note_oddity(self, oddity: Oddity) -> None:
+        """A stage passed over something of this sort."""
+        self.oddities[oddity] = self.oddities.get(oddity, 0) + 1

@@ -119,7 +119,7 @@ class Supervisor:
         while True:
             position = 0
             if self.config.hedge_after is None or self._transcript.shown or len(runs) == 1:
-                verdict = await self._run(runs[0], runs[1:], self.outlet, self._transcript)
+                verdict = await self._run(runs, 0, self.outlet, self._transcript)
             else:
                 position, verdict = await self._race(runs, self.config.hedge_after)
             run, runs = runs[position], runs[position + 1 :]
@@ -138,7 +138,7 @@ class Supervisor:
         verdicts: dict[int, Verdict] = {}
 
         async def leg(position: int, sink: Sink) -> bool:
-            verdicts[position] = await self._run(runs[position], runs[position + 1 :], sink, Transcript())
+            verdicts[position] = await self._run(runs, position, sink, Transcript())
             return verdicts[position] is Verdict.NEXT_PROVIDER
 
         legs = [partial(leg, position) for position in range(len(runs))]
@@ -150,10 +150,9 @@ class Supervisor:
         self._asked[winner.name] = self._asked.pop(winner.name)  # it is the last one whose work counts
         return position, verdicts[position]
 
-    async def _run(
-        self, run: ProviderRun, others: Sequence[ProviderRun], sink: Sink, transcript: Transcript
-    ) -> Verdict:
-        """Ask one provider; where it fails, and `others` may not, tell the user."""
+    async def _run(self, runs: Sequence[ProviderRun], position: int, sink: Sink, transcript: Transcript) -> Verdict:
+        """Ask one provider of several; where it fails, and the next may not, tell the user."""
+        run = runs[position]
         _log.debug("asking %s", run.name)
         self._asked[run.name] = run
         run.sink, run.transcript = sink, transcript
@@ -164,8 +163,8 @@ class Supervisor:
         self._failures[run.name] = failure.message
         if failure.kind in (ErrorKind.NOT_CONFIGURED, ErrorKind.BAD_REQUEST) and not run.attempts:
             self.outlet.announce(Status(failure.message))
-        if verdict is Verdict.NEXT_PROVIDER and others:
-            self.outlet.announce(Status(f"{run.name} failed; asking {others[0].name} instead"))
+        if verdict is Verdict.NEXT_PROVIDER and position + 1 < len(runs):
+            self.outlet.announce(Status(f"{run.name} failed; asking {runs[position + 1].name} instead"))
         return verdict
 
     def _run_of(self, name: str) -> ProviderRun:

@@ -6,7 +6,7 @@ Each stage has an actor, or all together have one, as the configuration says: th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -35,6 +35,8 @@ THINK_TAG_PARSER = "think-tag parser"
 TOOL_CALL_ASSEMBLER = "tool-call assembler"
 PIPELINE = "pipeline"
 """All of them, fused."""
+
+_TEXT_JOINER: Final = TextJoiner()  # it keeps nothing, so it can be everybody's
 
 
 @attrs.frozen
@@ -78,7 +80,7 @@ def stage_actors(
         on_deltas: called with what the assembler is about to be given: it holds back calls that wait for their turn.
     """
     decoder: Stage[Any, Any] = provider.decoder()
-    decoder = RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, TextJoiner())
+    decoder = RawEvents(decoder, redactor_of_events(provider.settings)) if raw else fuse(decoder, _TEXT_JOINER)
     actors = [
         StageActor(LINE_SPLITTER, provider.framing(limits)),
         StageActor(WIRE_DECODER, decoder),

@@ -7,6 +7,7 @@ it. An answer goes into the history together with the results of all its calls, 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import get_args
@@ -109,7 +110,7 @@ class Turn:
 
     def statistics(self) -> StreamStatistics:
         """What the turn did so far, or in the end; the actors are those of the last answer's stream."""
-        dropped, oddities = self.counts.dropped.copy(), self.counts.oddities.copy()
+        dropped, oddities = Counter(self.counts.dropped), Counter(self.counts.oddities)
         for each in self._heard:
             dropped.update(each.dropped)
             oddities.update(each.oddities)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, Union, get_args, get_origin
 
@@ -68,7 +68,7 @@ class FrameDecoder(Generic[Event]):
 
     def __init__(self, event: type[Event]) -> None:
         self._event = event
-        self._decode = _decoder_of(event).decode
+        self._decode = _decode_for(event)
         self._frames = 0
 
     def decode(self, frame: Frame) -> tuple[Event, bool]:
@@ -105,9 +105,9 @@ class FrameDecoder(Generic[Event]):
 
 
 @cache
-def _decoder_of(event: type[Event]) -> msgspec.json.Decoder[Event]:
+def _decode_for(event: type[Event]) -> Callable[[str], Event]:
     """One for all streams: it keeps nothing of what it has decoded, and takes time and memory to make."""
-    return msgspec.json.Decoder(event)
+    return msgspec.json.Decoder(event).decode
 
 
 def _salvage(value: Any, wanted: Any) -> Any:

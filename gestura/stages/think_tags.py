@@ -15,7 +15,10 @@ every event, may stand inside a split tag; before any other delta the beginning 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import attrs
 
 from gestura.chunks import ProviderEvent, Text, Thinking
 from gestura.errors import ConfigError
@@ -43,6 +46,29 @@ class _State:
         return len(text)
 
 
+@attrs.frozen
+class _States:
+    """All states of a parser for some tags, in which nothing changes: its first ones, and those after each tag."""
+
+    outside: _State
+    inside: _State
+    after: Mapping[str, _State]
+
+
+@lru_cache
+def _states(tags: tuple[str, ...]) -> _States:
+    _check(tags)
+    openers = tuple(f"<{tag}>" for tag in tags)
+    closers = tuple(f"</{tag}>" for tag in tags)
+    after_closer = _State(Text, openers)
+    after = {opener: _State(Thinking, (closer,)) for opener, closer in zip(openers, closers, strict=True)}
+    return _States(
+        outside=_State(Text, openers + closers),
+        inside=_State(Thinking, openers + closers),
+        after={**after, **dict.fromkeys(closers, after_closer)},
+    )
+
+
 class ThinkTagParser:
     """Turns tagged reasoning in `Text` deltas into `Thinking`. To have none of it, leave the stage out.
 
@@ -55,13 +81,9 @@ class ThinkTagParser:
     """
 
     def __init__(self, tags: Sequence[str] = ("think",), *, starts_inside: bool = False) -> None:
-        _check(tags)
-        openers = tuple(f"<{tag}>" for tag in tags)
-        closers = tuple(f"</{tag}>" for tag in tags)
-        outside = _State(Text, openers)
-        inside = [_State(Thinking, (closer,)) for closer in closers]
-        self._after: dict[str, _State] = {**dict(zip(openers, inside, strict=True)), **dict.fromkeys(closers, outside)}
-        self._state = _State(Thinking if starts_inside else Text, openers + closers)
+        states = _states(tuple(tags))
+        self._state = states.inside if starts_inside else states.outside
+        self._after = states.after
         self._held = ""
         self._native = False
 
