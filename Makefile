@@ -39,7 +39,7 @@ session: $(VENV)/.installed
 	PYTHONPATH=tests:tests/cli $(BIN)/python -m session docs/session.svg
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""The `gestura` command until it is loaded, which takes a third of a second: Ctrl-C ends it without a word then.
+"""The `gestura` command until it is loaded, which takes a fifth of a second: Ctrl-C ends it without a word then.
 
 It stands beside the package because importing anything of the package imports most of it.
 """

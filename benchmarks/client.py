@@ -21,12 +21,12 @@ from typing import Any, Final
 
 import attrs
 
-from benchmarks.clients import CLIENTS, Reader, Target
+from benchmarks.clients import CLIENTS, Client, Reader, Target
 from benchmarks.pinning import CLIENT_CORE, pin
 from benchmarks.probe import Probe
 from benchmarks.workload import Wire, Workload
 
-__all__ = ["OPENING_SECONDS", "SPAWNED_AT", "WARM_UP", "Job"]
+__all__ = ["OPENING_SECONDS", "SPAWNED_AT", "WARM_UP", "Job", "read"]
 
 SPAWNED_AT: Final = "BENCHMARKS_SPAWNED_AT"
 """The environment variable that holds the parent's `time.monotonic()` when it started this process."""
@@ -133,6 +133,17 @@ def _tell(values: dict[str, float]) -> None:
     sys.stdout.flush()
 
 
+def read(client: Client, job: Job, probe: Probe) -> None:
+    """Import the client, and let it read the workload of `job`."""
+    open_reader: Any = getattr(importlib.import_module(client.module), client.opener)
+    if client.loop == "trio":
+        import trio
+
+        trio.run(run_on_trio, open_reader, job, probe)
+    else:
+        asyncio.run(run_on_asyncio(open_reader, job, probe))
+
+
 def main() -> None:
     """Run one job and print its measurements."""
     pin(CLIENT_CORE)
@@ -141,14 +152,8 @@ def main() -> None:
     job = attrs.evolve(job, workload=attrs.evolve(job.workload, asker=os.getpid()))
     probe = Probe(job.workload)
     limit = TimeLimit(job, probe)
-    open_reader: Any = getattr(importlib.import_module(client.module), client.opener)
     limit.start()
-    if client.loop == "trio":
-        import trio
-
-        trio.run(run_on_trio, open_reader, job, probe)
-    else:
-        asyncio.run(run_on_asyncio(open_reader, job, probe))
+    read(client, job, probe)
     limit.stop()
     values = probe.values()
     if job.cold:

@@ -1,4 +1,4 @@
-"""The `gestura` command. `main` is its entry point; each subcommand is a module.
+"""The `gestura` command. `main` is its entry point; each subcommand is a module, imported when it is asked for.
 
 What they share lies beside them; what only one of them needs, or only the showing of streams, has a package of its own:
 `chatting`, `demonstration`, `display`, `recordings`.
@@ -12,17 +12,33 @@ import io
 import os
 import signal
 import sys
-from typing import IO, Any
+from importlib import import_module
+from typing import IO, Any, Final
 
 import click
 
-from gestura.cli import ask, chat, completions, configuration, demo, inspect, providers, replay, serve, simulate, worker
 from gestura.cli.help import EXIT_CODES, examples
 from gestura.cli.interrupts import INTERRUPTED
 from gestura.cli.terminal_text import visible_line
 from gestura.errors import ConfigError
 
 __all__ = ["main"]
+
+
+_HOMES: Final = {
+    "ask": "ask",
+    "chat": "chat",
+    "completions": "completions",
+    "config": "configuration",
+    "demo": "demo",
+    "inspect": "inspect",
+    "providers": "providers",
+    "replay": "replay",
+    "serve": "serve",
+    "simulate": "simulate",
+    "worker": "worker",
+}
+"""The module of this package that has each command, by its name."""
 
 
 class _Problem(click.ClickException):
@@ -35,7 +51,19 @@ class _Problem(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Maps what every command may raise to exit codes; click would call Ctrl-C and a closed pipe failures."""
+    """Imports the command that is asked for alone, and maps what it may raise to exit codes.
+
+    All of them take twice as long to import as the one. Of Ctrl-C and a closed pipe, click would make failures.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*_HOMES, *super().list_commands(context)})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _HOMES:
+            return super().get_command(context, name)
+        command: click.Command = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -74,21 +102,3 @@ class _Commands(click.Group):
 @click.version_option(package_name="gestura")
 def main() -> None:
     """One typed stream of chunks from any language-model provider."""
-
-
-_COMMANDS = (
-    ask.ask,
-    chat.chat,
-    completions.completions,
-    configuration.config,
-    demo.demo,
-    inspect.inspect,
-    providers.providers,
-    replay.replay,
-    serve.serve,
-    simulate.simulate,
-    worker.worker,
-)
-
-for _command in _COMMANDS:
-    main.add_command(_command)

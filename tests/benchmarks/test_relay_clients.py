@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+
 import attrs
 import pytest
 
@@ -54,23 +57,25 @@ def test_the_page_has_a_place_for_it() -> None:
     assert "a table" in replace_between_marks(PAGE.read_text(), "a table")
 
 
+@pytest.fixture(scope="module")
+def read() -> Iterator[tuple[RelayJob, Mapping[str, float]]]:
+    """Streams of a running server, and what it takes to read them directly."""
+    with replay_server(lambda _line: None) as server:
+        workload = Workload(kind="paced", events=5, streams=2, rate=20.0)
+        job = RelayJob(url=server.urls["http"], redis=None, prefix="test", workload=workload, followers=3)
+        yield job, measure_direct(job)
+
+
 @pytest.mark.parametrize("where", ["memory", "redis"])
-def test_every_chunk_that_was_read_was_followed(where: str) -> None:
+def test_every_chunk_that_was_read_was_followed(where: str, read: tuple[RelayJob, Mapping[str, float]]) -> None:
     """Of each stream, by each follower."""
-    with replay_server(lambda _line: None) as server, running_redis() as redis:
+    job, direct = read
+    with running_redis() if where == "redis" else nullcontext() as redis:
         if where == "redis" and redis is None:
             pytest.skip("redis-server is not installed")
-        used = redis if where == "redis" else None
-        job = RelayJob(
-            url=server.urls["http"],
-            redis=used.url if used else None,
-            prefix="test",
-            workload=Workload(kind="paced", events=5, streams=2, rate=20.0),
-            followers=3,
-        )
-        row = measure(job, used, measure_direct(job))
+        row = measure(attrs.evolve(job, redis=redis.url if redis else None), redis, direct)
 
     assert (2, 3) == (row.streams, row.followers)
     assert row.publish_cpu_us > 0
-    assert (used is None) is (row.commands is None)
-    assert used is None or row.commands
+    assert (redis is None) is (row.commands is None)
+    assert redis is None or row.commands

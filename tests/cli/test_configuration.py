@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import processes
 import pytest
 from click.testing import CliRunner
 from variables import NOTHING
@@ -14,7 +13,8 @@ from variables import NOTHING
 from gestura.chunks import Text
 from gestura.cli import main
 from gestura.config_file import load_config
-from gestura.simulator import Scenario, open_simulator
+from gestura.simulator import Scenario
+from gestura.simulator.opening import simulator_in_thread
 
 KEY = "sk-very-secret"
 
@@ -86,19 +86,19 @@ def _is_setting(line: str) -> bool:
 @pytest.mark.parametrize(
     ("path_of_url", "exit_code", "said"), [("", 0, "mine: ok, hello in "), ("/nowhere", 1, "mine: ")]
 )
-async def test_check_asks_each_provider_for_a_word(path_of_url: str, exit_code: int, said: str, tmp_path: Path):
+def test_check_asks_each_provider_for_a_word(path_of_url: str, exit_code: int, said: str, tmp_path: Path):
     """One line for each that is configured; it fails where one does."""
     file = tmp_path / "config.toml"
-    async with open_simulator([Scenario(model="hello", steps=(Text("ok"),))]) as simulator:
+    with simulator_in_thread([Scenario(model="hello", steps=(Text("ok"),))]) as simulator:
         url = simulator.url + path_of_url
         file.write_text(f'[providers.mine]\nkind = "openai_chat"\nmodel = "hello"\nbase_url = "{url}"\n')
-        words = await processes.run("config", "check", "--config", str(file))
-        as_json = await processes.run("config", "check", "--json", "--config", str(file))
+        words = run("check", "--config", str(file))
+        as_json = run("check", "--json", "--config", str(file))
 
-    assert (exit_code, True) == (words.returncode, words.stdout.startswith(said.encode()))
+    assert (exit_code, True) == (words.exit_code, words.stdout.startswith(said))
     assert 1 == len(words.stdout.splitlines())
     finding = json.loads(as_json.stdout)
-    assert (exit_code, "mine", exit_code == 0) == (as_json.returncode, finding["provider"], finding["ok"])
+    assert (exit_code, "mine", exit_code == 0) == (as_json.exit_code, finding["provider"], finding["ok"])
     assert ("hello" if finding["ok"] else None) == finding.get("model")
 
 

@@ -143,7 +143,7 @@ async def test_a_connection_that_is_cut_at_any_phase_is_not_noticed(
             async with (
                 relay(urls[0], prefix) as here,
                 relay(urls[1], prefix) as there,
-                here.publish("s", said(*WORDS, Done(), seconds=0.03)),
+                here.publish("s", said(*WORDS, Done(), seconds=0.01)),
             ):
                 found = await heard(there, "s")
         async with RedisStore(redis_server.url, prefix).open() as (log, _):

@@ -43,9 +43,9 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     trio.run(limited)
 
 
-@pytest.mark.parametrize("at", [0, 1, 20, 39, 40])
-def test_redis_may_be_killed_and_come_back(own_server: RedisServer, at: int) -> None:
-    """After so many chunks: a hundred followers, of which half leave, some of those for good, miss nothing."""
+@pytest.mark.parametrize(("at", "followers"), [(0, 20), (1, 20), (20, 100), (39, 20), (40, 20)])
+def test_redis_may_be_killed_and_come_back(own_server: RedisServer, at: int, followers: int) -> None:
+    """After so many chunks: of up to a hundred followers half leave, some of those for good, and miss nothing."""
     found: list[list[StreamChunk]] = []
 
     async def chunks() -> AsyncIterator[StreamChunk]:
@@ -66,11 +66,14 @@ def test_redis_may_be_killed_and_come_back(own_server: RedisServer, at: int) -> 
         position = None
         if number % 2:
             async with relay.follow("s") as following:
-                read += await heard_some(following, 1 + number % 7)
+                async for chunk in following:  # while Redis is away words are joined, so there may be few
+                    read.append(chunk)
+                    if len(read) > number % 7:
+                        break
                 position = following.position
             if number % 4 == 1:
                 return
-        found.append([*read, *await heard(relay, "s", position)])
+        found.append(read if Done() in read else [*read, *await heard(relay, "s", position)])
 
     restarting = trio.Event()
 
@@ -82,12 +85,12 @@ def test_redis_may_be_killed_and_come_back(own_server: RedisServer, at: int) -> 
         ):
             nursery.start_soon(restart)
             async with here.publish("s", chunks()) as publication:
-                for number in range(100):
+                for number in range(followers):
                     nursery.start_soon(follow, there, number)
             assert Done() == publication.ending
 
     run(test)
-    assert 75 == len(found)
+    assert followers * 3 // 4 == len(found)
     for read in found:
         assert_the_same(WORDS, read)
 

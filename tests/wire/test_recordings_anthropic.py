@@ -131,7 +131,9 @@ async def both_readings(url: str) -> tuple[list[gestura.StreamChunk], gestura.St
     """What comes of asking the model `m` of the server at `url`, twice."""
     official = await trio.to_thread.run_sync(read_officially, url, abandon_on_cancel=True)
     provider = ProviderSettings(kind="anthropic", model="m", base_url=url)
-    config = gestura.StreamingConfig(primary="anthropic", providers={"anthropic": provider})
+    config = gestura.StreamingConfig(
+        primary="anthropic", providers={"anthropic": provider}, retry=gestura.RetryPolicy(max_attempts=1)
+    )
     async with gestura.open_client(config) as client, client.stream("Hi") as stream:
         return [each async for each in stream], stream.statistics(), official
 

@@ -133,7 +133,9 @@ async def asked(wire: bytes) -> tuple[list[gestura.StreamChunk], gestura.StreamS
     async with serve(replay) as server:
         official = await trio.to_thread.run_sync(read_officially, server.url, abandon_on_cancel=True)
         provider = ProviderSettings(kind="gemini", model="m", base_url=server.url)
-        config = gestura.StreamingConfig(primary="gemini", providers={"gemini": provider})
+        config = gestura.StreamingConfig(
+            primary="gemini", providers={"gemini": provider}, retry=gestura.RetryPolicy(max_attempts=1)
+        )
         async with gestura.open_client(config) as client, client.stream("Hi") as stream:
             return [each async for each in stream], stream.statistics(), official
 

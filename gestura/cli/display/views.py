@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 import click
@@ -37,11 +37,13 @@ from gestura.chunks import (
     ToolCallResult,
     ToolCallStart,
 )
-from gestura.cli.display.markdown import MarkdownFlow
 from gestura.cli.display.word_wrap import WordWrap, wrapped
 from gestura.cli.display.wording import describe, describe_result, describe_retry
 from gestura.cli.terminal_text import visible, visible_line
 from gestura.usage import TokenUsageStatus
+
+if TYPE_CHECKING:
+    from gestura.cli.display.markdown import MarkdownFlow
 
 __all__ = ["AnswerOnly", "JsonLines", "Transcript", "View"]
 
@@ -204,13 +206,16 @@ class Transcript:
         if self.columns is None:
             return None
         if self.rows is not None and part is _Part.TEXT:
+            # Here, for it imports what a pipe has no use for.
+            from gestura.cli.display.markdown import MarkdownFlow
+
             return MarkdownFlow(self.columns, self.rows)
         return WordWrap(self.columns)
 
     def _finish(self) -> str:
         """What ends the part, and its line."""
         rest = ""
-        if isinstance(self._flow, MarkdownFlow):
+        if self._flow is not None and not isinstance(self._flow, WordWrap):
             rest, self._flow = self._flow.close(), None
             if rest:
                 self._open_line = not rest.endswith("\n")

@@ -13,7 +13,6 @@ from typing import Final
 
 import attrs
 import trio
-from trio.testing import MockClock
 
 from gestura._actors.groups import bare_errors
 from gestura._open_client import open_client
@@ -41,6 +40,8 @@ def play(stream: RecordedStream, show: Callable[[StreamChunk], None], *, speed: 
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
+    from trio.testing import MockClock  # here, for it imports pytest, which other commands have no use for
+
     clock = MockClock(rate=speed or 0.0, autojump_threshold=math.inf if speed else 0.0)
     run_until_interrupted(partial(_play, stream, show), clock=clock)
 
