@@ -133,7 +133,9 @@ def test_every_channel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "Inbox", Recorded)
     simulate(11, streams=80)
 
-    assert 80 * 6 <= len(inboxes)
+    of_a_stream = 3 if StreamingConfig().fused else 6  # between the actors of an attempt, and the user's
+
+    assert 80 * of_a_stream <= len(inboxes)
     assert {(True, True)} == {(inbox.is_ended, inbox.is_closed) for inbox in inboxes}
 
 
