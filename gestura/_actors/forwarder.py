@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import attrs
@@ -85,19 +84,29 @@ class Outlet:
         self._nursery: trio.Nursery | None = None
         self._line: list[trio.Event] = []
         """Who waits for room, in the order in which they came; each is told when it is the first."""
+        self._announced = 0
+        """How many announcements wait for room."""
+        self._failure: Exception | None = None
+        """What went wrong with one."""
 
     def open(self, nursery: trio.Nursery) -> None:
         """Let announcements be made. Those that have to wait do so in `nursery`."""
         self._nursery = nursery
 
     async def drain(self) -> None:
-        """Until all that waits for room now is delivered. A checkpoint only where something does."""
-        if self._line:
+        """Until all that was announced is delivered. A checkpoint only where some of it waits for room.
+
+        Raises:
+            whatever went wrong with an announcement.
+        """
+        if self._announced:
             turn = self._line_up()
             try:
                 await turn.wait()
             finally:
                 self._leave_line(turn)
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -142,11 +151,18 @@ class Outlet:
             pass  # the user has gone
         except trio.WouldBlock:
             # Its place is taken now, for tasks that are started together may begin in any order.
+            self._announced += 1
             self._nursery.start_soon(self._send_announced, chunk, self._line_up())
 
     async def _send_announced(self, chunk: StreamChunk, turn: trio.Event) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # the user has gone, or the stream failed
+        try:
             await self._send_in_turn(chunk, turn)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the user has gone, or the stream has failed
+        except Exception as error:  # noqa: BLE001  # a bug must not take the user's own task with it
+            self._failure = error
+        finally:
+            self._announced -= 1
 
     def _line_up(self) -> trio.Event:
         turn = trio.Event()

@@ -150,6 +150,18 @@ class Guard:
         self._requests = _budget(settings.requests_per_minute if settings else None, now)
         self._tokens = _budget(settings.tokens_per_minute if settings else None, now)
 
+    def takes_now(self) -> bool:
+        """Whether there is a free place and room in both minute budgets; if so, a place and a request are taken."""
+        if self._seconds_until_room(trio.current_time()):
+            return False
+        try:
+            self.places.acquire_nowait()
+        except trio.WouldBlock:
+            return False
+        if self._requests:
+            self._requests.spend(1, trio.current_time())
+        return True
+
     async def wait_for_turn(self) -> None:
         """Wait until both minute budgets have room, and take one request out. A checkpoint only where it waits."""
         while wait := self._seconds_until_room(trio.current_time()):  # noqa: ASYNC110  # others may take the room

@@ -103,7 +103,6 @@ async def serve(server: Server, way: Way, nursery: trio.Nursery) -> None:
     try:
         with server.interrupt.listening():
             await server.serve()
-            await server.outlet.drain()
     finally:
         server.outlet.close()
     if isinstance(way, PublishedWay):

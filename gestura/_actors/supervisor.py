@@ -79,6 +79,7 @@ class Supervisor:
         try:
             self.ending = ending = await self._answer()
             self._log_end(ending)
+            await self.outlet.drain()
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             settings = self.config.providers.values()
             log_bug(_log, "a stream failed by a bug", error, settings)
