@@ -17,7 +17,7 @@ from gestura._actors.guard import Guard
 from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.observed import ObservedOutlet, observed
-from gestura._actors.published import publishing, serve, way_of
+from gestura._actors.published import publishing, start_serving, way_of
 from gestura._actors.recorded import open_recorder, recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
@@ -137,7 +137,7 @@ class Client:
             )
             with _witnessed(supervisor, record, self._observer):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(serve, supervisor, way, nursery)
+                    start_serving(supervisor, way, nursery)
                     try:
                         yield ChunkStream(inbox, supervisor, stream_id=publication.stream_id if publication else None)
                     finally:

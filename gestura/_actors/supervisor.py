@@ -77,9 +77,10 @@ class Supervisor:
     async def serve(self) -> None:
         """Ask, deliver what comes, and leave the stream's ending."""
         try:
-            self.ending = ending = await self._answer()
-            self._log_end(ending)
-            await self.outlet.drain()
+            with self.interrupt.listening():
+                self.ending = ending = await self._answer()
+                self._log_end(ending)
+                await self.outlet.drain()
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             settings = self.config.providers.values()
             log_bug(_log, "a stream failed by a bug", error, settings)
@@ -89,6 +90,8 @@ class Supervisor:
                 attempts=self._attempts,
                 partial=self._transcript.partial(),
             )
+        finally:
+            self.outlet.close()
 
     def _log_end(self, ending: Ending) -> None:
         match ending:
