@@ -82,7 +82,7 @@ class Outlet:
         self._way = way
         self._counts = counts
         self._nursery: trio.Nursery | None = None
-        self._line: list[trio.Event] = []
+        self._line: tuple[trio.Event, ...] = ()
         """Who waits for room, in the order in which they came; each is told when it is the first."""
         self._announced = 0
         """How many announcements wait for room."""
@@ -166,7 +166,7 @@ class Outlet:
 
     def _line_up(self) -> trio.Event:
         turn = trio.Event()
-        self._line.append(turn)
+        self._line += (turn,)
         self._line[0].set()
         return turn
 
@@ -184,7 +184,7 @@ class Outlet:
             self._leave_line(turn)
 
     def _leave_line(self, turn: trio.Event) -> None:
-        self._line.remove(turn)
+        self._line = tuple(each for each in self._line if each is not turn)
         if self._line:
             self._line[0].set()
 

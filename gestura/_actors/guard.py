@@ -7,6 +7,7 @@ of Trio's. They keep a thousand streams from hammering a server that is down, an
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import attrs
@@ -16,7 +17,7 @@ from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
 from gestura.usage import TokenUsage
 
-__all__ = ["CircuitBreaker", "Guard", "MinuteBudget", "RetryBudget"]
+__all__ = ["CircuitBreaker", "Guard", "Guards", "MinuteBudget", "RetryBudget"]
 
 FAILURES_TO_OPEN: Final = 5
 """Failures in a row after which a provider is skipped."""
@@ -194,6 +195,24 @@ class Guard:
 
     def _seconds_until_room(self, now: float) -> float:
         return max((budget.seconds_until_room(now) for budget in (self._requests, self._tokens) if budget), default=0.0)
+
+
+class Guards:
+    """Those of a client's providers, by their names in the configuration.
+
+    Args:
+        providers: their settings, by name.
+    """
+
+    def __init__(self, providers: Mapping[str, ProviderSettings]) -> None:
+        self._providers = providers
+        self._guards: dict[str, Guard] = {}
+
+    def of(self, name: str) -> Guard:
+        """The guard of a provider, whether or not it is configured; one for all streams."""
+        if name not in self._guards:
+            self._guards[name] = Guard(self._providers.get(name), trio.current_time())
+        return self._guards[name]
 
 
 def _budget(per_minute: float | None, now: float) -> MinuteBudget | None:
