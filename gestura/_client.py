@@ -13,11 +13,11 @@ import trio
 
 from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
-from gestura._actors.guard import Guard
+from gestura._actors.guard import Guards
 from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.observed import ObservedOutlet, observed
-from gestura._actors.published import publishing, serve, way_of
+from gestura._actors.published import publishing, start_serving, way_of
 from gestura._actors.recorded import open_recorder, recorded
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
@@ -66,7 +66,7 @@ class Client:
         self._observer = observer
         self._transport = transport
         self._providers = providers
-        self._guards: dict[str, Guard] = {}
+        self._guards = Guards(config.providers)
         self._home = trio.lowlevel.current_trio_token()
         self._process = os.getpid()
         self._closed = False
@@ -129,7 +129,7 @@ class Client:
                 config=self._config_with(name, model) if model else self._config,
                 providers=self._providers,
                 transport=self._transport,
-                guard_of=self._guard_of,
+                guards=self._guards,
                 outlet=Outlet(way, counts) if self._observer is None else ObservedOutlet(way, counts),
                 interrupt=Interrupt(publication.token if publication else token),
                 counts=counts,
@@ -137,7 +137,7 @@ class Client:
             )
             with _witnessed(supervisor, record, self._observer):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(serve, supervisor, way, nursery)
+                    start_serving(supervisor, way, nursery)
                     try:
                         yield ChunkStream(inbox, supervisor, stream_id=publication.stream_id if publication else None)
                     finally:
@@ -192,11 +192,6 @@ class Client:
             raise RuntimeError("a client does not survive a fork: open one in the process that uses it")
         if trio.lowlevel.current_trio_token() is not self._home:
             raise RuntimeError("a client belongs to the trio.run that opened it: open one in each")
-
-    def _guard_of(self, name: str) -> Guard:
-        if name not in self._guards:
-            self._guards[name] = Guard(self._config.providers.get(name), trio.current_time())
-        return self._guards[name]
 
     @overload
     async def ask(

@@ -80,7 +80,7 @@ class Request:
     system: tuple[TextPart, ...] = attrs.field(default=(), converter=_system)
     tools: tuple[Tool, ...] = attrs.field(default=(), converter=_tools)
     tool_choice: ToolChoice | None = None
-    sampling: Sampling = attrs.field(factory=Sampling)
+    sampling: Sampling = attrs.field(default=Sampling())
     reasoning: Reasoning | None = None
     response_format: ResponseFormat | None = attrs.field(default=None, converter=_response_format)
     extra: Mapping[str, Any] = attrs.field(factory=dict)

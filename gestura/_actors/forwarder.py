@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import attrs
@@ -83,21 +82,31 @@ class Outlet:
         self._way = way
         self._counts = counts
         self._nursery: trio.Nursery | None = None
-        self._line: list[trio.Event] = []
+        self._line: tuple[trio.Event, ...] = ()
         """Who waits for room, in the order in which they came; each is told when it is the first."""
+        self._announced = 0
+        """How many announcements wait for room."""
+        self._failure: Exception | None = None
+        """What went wrong with one."""
 
     def open(self, nursery: trio.Nursery) -> None:
         """Let announcements be made. Those that have to wait do so in `nursery`."""
         self._nursery = nursery
 
     async def drain(self) -> None:
-        """Until all that waits for room now is delivered. A checkpoint only where something does."""
-        if self._line:
+        """Until all that was announced is delivered. A checkpoint only where some of it waits for room.
+
+        Raises:
+            whatever went wrong with an announcement.
+        """
+        if self._announced:
             turn = self._line_up()
             try:
                 await turn.wait()
             finally:
                 self._leave_line(turn)
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
         """Nothing more comes."""
@@ -142,15 +151,22 @@ class Outlet:
             pass  # the user has gone
         except trio.WouldBlock:
             # Its place is taken now, for tasks that are started together may begin in any order.
+            self._announced += 1
             self._nursery.start_soon(self._send_announced, chunk, self._line_up())
 
     async def _send_announced(self, chunk: StreamChunk, turn: trio.Event) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):  # the user has gone, or the stream failed
+        try:
             await self._send_in_turn(chunk, turn)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the user has gone, or the stream has failed
+        except Exception as error:  # noqa: BLE001  # a bug must not take the user's own task with it
+            self._failure = error
+        finally:
+            self._announced -= 1
 
     def _line_up(self) -> trio.Event:
         turn = trio.Event()
-        self._line.append(turn)
+        self._line += (turn,)
         self._line[0].set()
         return turn
 
@@ -168,7 +184,7 @@ class Outlet:
             self._leave_line(turn)
 
     def _leave_line(self, turn: trio.Event) -> None:
-        self._line.remove(turn)
+        self._line = tuple(each for each in self._line if each is not turn)
         if self._line:
             self._line[0].set()
 

@@ -7,6 +7,7 @@ of Trio's. They keep a thousand streams from hammering a server that is down, an
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import attrs
@@ -16,7 +17,7 @@ from gestura.config import ProviderSettings
 from gestura.errors import ErrorKind, Fault
 from gestura.usage import TokenUsage
 
-__all__ = ["CircuitBreaker", "Guard", "MinuteBudget", "RetryBudget"]
+__all__ = ["CircuitBreaker", "Guard", "Guards", "MinuteBudget", "RetryBudget"]
 
 FAILURES_TO_OPEN: Final = 5
 """Failures in a row after which a provider is skipped."""
@@ -150,6 +151,18 @@ class Guard:
         self._requests = _budget(settings.requests_per_minute if settings else None, now)
         self._tokens = _budget(settings.tokens_per_minute if settings else None, now)
 
+    def takes_now(self) -> bool:
+        """Whether there is a free place and room in both minute budgets; if so, a place and a request are taken."""
+        if self._seconds_until_room(trio.current_time()):
+            return False
+        try:
+            self.places.acquire_nowait()
+        except trio.WouldBlock:
+            return False
+        if self._requests:
+            self._requests.spend(1, trio.current_time())
+        return True
+
     async def wait_for_turn(self) -> None:
         """Wait until both minute budgets have room, and take one request out. A checkpoint only where it waits."""
         while wait := self._seconds_until_room(trio.current_time()):  # noqa: ASYNC110  # others may take the room
@@ -182,6 +195,24 @@ class Guard:
 
     def _seconds_until_room(self, now: float) -> float:
         return max((budget.seconds_until_room(now) for budget in (self._requests, self._tokens) if budget), default=0.0)
+
+
+class Guards:
+    """Those of a client's providers, by their names in the configuration.
+
+    Args:
+        providers: their settings, by name.
+    """
+
+    def __init__(self, providers: Mapping[str, ProviderSettings]) -> None:
+        self._providers = providers
+        self._guards: dict[str, Guard] = {}
+
+    def of(self, name: str) -> Guard:
+        """The guard of a provider, whether or not it is configured; one for all streams."""
+        if name not in self._guards:
+            self._guards[name] = Guard(self._providers.get(name), trio.current_time())
+        return self._guards[name]
 
 
 def _budget(per_minute: float | None, now: float) -> MinuteBudget | None:

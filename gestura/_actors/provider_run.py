@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from typing import Protocol
 
 import attrs
 import trio
@@ -26,14 +26,24 @@ __all__ = ["ProviderRun"]
 _log = logging.getLogger("gestura.stream")
 
 
+class AttemptMaker(Protocol):
+    """Makes attempts: the supervisor."""
+
+    def make_attempt(self, run: ProviderRun, request: Request) -> Attempt:
+        """The next attempt at a run's provider, for its sink and transcript.
+
+        Raises:
+            ConfigError: the provider can't be asked.
+        """
+
+
 @attrs.define(kw_only=True)
 class ProviderRun:
     """Asks one provider until it answers, may not be asked again, or the stream is over.
 
     Args:
         name: the provider's name in the configuration.
-        make_attempt: makes the next attempt at it, for this run's sink and transcript; raises `ConfigError` where it
-            can't be asked.
+        maker: makes the attempts.
         model: which of its models is asked.
         guard: what the client's streams share about it.
         policy: how often, and how long to wait.
@@ -45,7 +55,7 @@ class ProviderRun:
     """
 
     name: str
-    make_attempt: Callable[[ProviderRun, Request], Attempt]
+    maker: AttemptMaker
     model: str
     guard: Guard
     policy: RetryPolicy
@@ -130,7 +140,7 @@ class ProviderRun:
         try:
             if self._is_skipped():  # others have found it dead while this one waited
                 return
-            self.attempt = self.make_attempt(self, request)
+            self.attempt = self.maker.make_attempt(self, request)
             self.guard.let_through(self.model, trio.current_time())
             self.attempts += 1
             self.outcome = self.attempt.outcome
@@ -152,6 +162,8 @@ class ProviderRun:
 
     async def _take_place(self) -> bool:
         """Wait for a free place and room in the budgets; false when the stream was over first."""
+        if trio.current_time() < self.deadline and self.guard.takes_now():
+            return True
         with trio.move_on_at(self.deadline), self.interrupt.scope():
             await self.guard.places.acquire()
             try:

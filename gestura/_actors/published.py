@@ -11,7 +11,6 @@ import trio
 
 from gestura._actors.forwarder import Outlet, Way
 from gestura._actors.inbox import Inbox
-from gestura._actors.interrupt import Interrupt
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, StreamChunk
 from gestura.conversation import Request
@@ -19,7 +18,7 @@ from gestura.delivery import PATIENCE
 from gestura.errors import ConfigError
 from gestura.publishing import Publisher, Publishing
 
-__all__ = ["PublishedWay", "publishing", "serve", "way_of"]
+__all__ = ["PublishedWay", "publishing", "start_serving", "way_of"]
 
 _NOBODY: Final = nullcontext()
 
@@ -33,12 +32,8 @@ class Server(Protocol):
     def outlet(self) -> Outlet:
         """Where the chunks go in."""
 
-    @property
-    def interrupt(self) -> Interrupt:
-        """What ends the stream before its time."""
-
     def serve(self) -> Awaitable[None]:
-        """Send the chunks out, and leave the ending."""
+        """Send the chunks out, close the outlet, and leave the ending."""
 
 
 class PublishedWay:
@@ -78,9 +73,10 @@ class PublishedWay:
     def end(self) -> None:
         """Nothing yet: the reader is told of the end when it is published."""
 
-    async def publish_ending(self, server: Server) -> None:
-        """Publish the ending of a stream that was served, and let the reader have the one that was published."""
+    async def serve(self, server: Server) -> None:
+        """Serve a stream, publish its ending, and let the reader have the one that was published."""
         try:
+            await server.serve()
             server.ending = await self._publication.end(server.ending)
         finally:
             self._inbox.end()
@@ -91,23 +87,13 @@ def way_of(inbox: Inbox[StreamChunk], publication: Publishing | None) -> Way:
     return inbox if publication is None else PublishedWay(inbox, publication)
 
 
-async def serve(server: Server, way: Way, nursery: trio.Nursery) -> None:
-    """Serve a stream whose chunks go that way.
-
-    Args:
-        server: makes them.
-        way: where they go.
-        nursery: the stream's own.
-    """
+def start_serving(server: Server, way: Way, nursery: trio.Nursery) -> None:
+    """Serve a stream whose chunks go that way, in a nursery of its own."""
     server.outlet.open(nursery)
-    try:
-        with server.interrupt.listening():
-            await server.serve()
-            await server.outlet.drain()
-    finally:
-        server.outlet.close()
     if isinstance(way, PublishedWay):
-        await way.publish_ending(server)
+        nursery.start_soon(way.serve, server)
+    else:
+        nursery.start_soon(server.serve)
 
 
 def publishing(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import attrs
@@ -16,7 +16,7 @@ import trio
 
 from gestura._actors.attempt import Attempt
 from gestura._actors.forwarder import Outlet, Sink
-from gestura._actors.guard import Guard
+from gestura._actors.guard import Guards
 from gestura._actors.hedge import race
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import ending_of
@@ -49,7 +49,7 @@ class Supervisor:
         config: how to reach them, how long to wait, how much to hold.
         providers: wire formats by kind.
         transport: opens requests.
-        guard_of: what the client's streams share about the provider of a name.
+        guards: what the client's streams share about each provider.
         outlet: where chunks go.
         interrupt: the user's token.
         counts: counts of the stream to keep.
@@ -61,7 +61,7 @@ class Supervisor:
     config: StreamingConfig
     providers: Mapping[str, ProviderFactory]
     transport: Transport
-    guard_of: Callable[[str], Guard]
+    guards: Guards
     outlet: Outlet
     interrupt: Interrupt
     counts: Counts
@@ -77,8 +77,10 @@ class Supervisor:
     async def serve(self) -> None:
         """Ask, deliver what comes, and leave the stream's ending."""
         try:
-            self.ending = ending = await self._answer()
-            self._log_end(ending)
+            with self.interrupt.listening():
+                self.ending = ending = await self._answer()
+                self._log_end(ending)
+                await self.outlet.drain()
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             settings = self.config.providers.values()
             log_bug(_log, "a stream failed by a bug", error, settings)
@@ -88,6 +90,8 @@ class Supervisor:
                 attempts=self._attempts,
                 partial=self._transcript.partial(),
             )
+        finally:
+            self.outlet.close()
 
     def _log_end(self, ending: Ending) -> None:
         match ending:
@@ -173,8 +177,8 @@ class Supervisor:
         return ProviderRun(
             name=name,
             model=settings.model if settings else "",
-            make_attempt=self._attempt_of,
-            guard=self.guard_of(name),
+            maker=self,
+            guard=self.guards.of(name),
             policy=self.config.retry,
             after_output=self.config.after_output,
             deadline=math.inf if total is None else self._started + total,
@@ -183,7 +187,7 @@ class Supervisor:
             transcript=self._transcript,
         )
 
-    def _attempt_of(self, run: ProviderRun, request: Request) -> Attempt:
+    def make_attempt(self, run: ProviderRun, request: Request) -> Attempt:
         name = run.name
         settings = self.config.providers.get(name)
         if settings is None:

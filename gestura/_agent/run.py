@@ -13,7 +13,7 @@ from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
-from gestura._actors.published import publishing, serve, way_of
+from gestura._actors.published import publishing, start_serving, way_of
 from gestura._actors.statistics import Counts
 from gestura._agent.calls import ToolRunner
 from gestura._agent.turn import Turn
@@ -113,7 +113,7 @@ async def open_run(
         )
         with bare_errors():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(serve, turn, way, nursery)
+                start_serving(turn, way, nursery)
                 try:
                     yield AgentRun(inbox, turn, stream_id=publication.stream_id if publication else None)
                 finally:

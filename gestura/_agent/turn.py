@@ -101,12 +101,14 @@ class Turn:
     async def serve(self) -> None:
         """Ask, run what is called, ask again, and leave the turn's ending."""
         try:
-            with suppress(trio.BrokenResourceError):  # the user has gone
+            with self.interrupt.listening(), suppress(trio.BrokenResourceError):  # the user has gone
                 self.ending = self._summed_up(await self._turn())
         except Exception as error:  # noqa: BLE001  # whatever happens, a stream has its ending
             _log.exception("an agent's turn failed by a bug")
             bug = Error(f"gestura failed: {type(error).__name__}: {error}", kind=ErrorKind.INTERNAL)
             self.ending = self._summed_up(bug)
+        finally:
+            self.outlet.close()
 
     def statistics(self) -> StreamStatistics:
         """What the turn did so far, or in the end; the actors are those of the last answer's stream."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
-from gestura.chunks import FinishReason, Refusal, Text, Thinking
+from gestura.chunks import FinishReason, Refusal, Signature, Text, Thinking
 from gestura.config import ProviderSettings
 from gestura.conversation import Request
 from gestura.errors import ProtocolError
@@ -175,13 +175,13 @@ class ChatDecoder(WireDecoder):
         self._events = FrameDecoder(_Event)
         self._model: str | None = None
         self._finish: Finish | None = None
-        self._entries = EntryReader()
+        self._entries: EntryReader | None = None
         self._answering = False
         self._refused = False
         self._ended = False
 
     def close(self) -> list[Delta]:
-        return [*self._entries.close(), Terminal()] if self._finish and not self._ended else []
+        return [*self._sealed(), Terminal()] if self._finish and not self._ended else []
 
     def _read(self, frame: Frame, out: list[Delta]) -> None:
         data = frame.data
@@ -213,7 +213,7 @@ class ChatDecoder(WireDecoder):
     def _is_no_event(self, data: str, out: list[Delta]) -> bool:
         if data.startswith("[DONE]"):
             self._ended = True
-            out += [*self._entries.close(), Terminal()]
+            out += [*self._sealed(), Terminal()]
             return True
         return data.isspace()
 
@@ -226,8 +226,8 @@ class ChatDecoder(WireDecoder):
             elif reasoning:
                 out.append(Thinking(reasoning))
             content = delta.content
-            if self._entries.entry and (content or delta.refusal or delta.tool_calls):
-                out.extend(self._entries.close())
+            if self._entries and (content or delta.refusal or delta.tool_calls):
+                out.extend(self._sealed())
             if content:
                 if isinstance(content, str):
                     out.append(Text(content))
@@ -239,7 +239,7 @@ class ChatDecoder(WireDecoder):
             if delta.tool_calls:
                 out.extend(map(_fragment, delta.tool_calls, count()))
         if word := choice.finish_reason:
-            out.extend(self._entries.close())
+            out.extend(self._sealed())
             reason = FINISH_REASONS.get(word.lower(), FinishReason.OTHER)
             if self._refused and reason is FinishReason.STOP:
                 reason = FinishReason.REFUSAL
@@ -255,8 +255,13 @@ class ChatDecoder(WireDecoder):
         entries = [detail for detail in details if isinstance(detail, dict)]
         if reasoning and not any(map(shown_text, entries)):
             out.append(Thinking(reasoning))
+        self._entries = self._entries or EntryReader()
         for entry in entries:
             out.extend(self._entries.feed(entry))
+
+    def _sealed(self) -> list[Signature]:
+        """The seal of the entry that is open, if one is."""
+        return self._entries.close() if self._entries else []
 
 
 def _parts(content: list[Any]) -> Iterator[Delta]:

@@ -37,19 +37,21 @@ def fuse(first: Stage[Any, Any], *others: Stage[Any, Any]) -> Stage[Any, Any]:
     Of several failures the one met furthest along is raised, as a live stream tells it: what is there was read first.
     One that a stage meets only when it is closed follows from what ended the input.
     """
-    return _Fused((first, *others)) if others else first
+    if not others:
+        return first
+    stages: list[Stage[Any, Any]] = []
+    for stage in (first, *others):
+        stages += stage if isinstance(stage, _Fused) else (stage,)
+    return _Fused(stages)
 
 
-class _Fused:
+class _Fused(tuple[Stage[Any, Any], ...]):
     """Stages as one. Where one fails, those behind it are still given what it had made, and closed."""
 
-    def __init__(self, stages: Sequence[Stage[Any, Any]]) -> None:
-        self._stages: list[Stage[Any, Any]] = []
-        for stage in stages:
-            self._stages += stage._stages if isinstance(stage, _Fused) else [stage]  # noqa: SLF001  # its own class
+    __slots__ = ()
 
     def feed(self, batch: Sequence[Any]) -> Sequence[Any]:
-        for place, stage in enumerate(self._stages):
+        for place, stage in enumerate(self):
             try:
                 batch = stage.feed(batch)
             except ProtocolError as error:
@@ -63,7 +65,7 @@ class _Fused:
 
     def _finish(self, place: int, made: Sequence[Any], failure: ProtocolError | None) -> Sequence[Any]:
         """Give the stages from `place` on what is left, and close them, each with what the one before it had made."""
-        for stage in self._stages[place:]:
+        for stage in self[place:]:
             out: list[Any] = []
             try:
                 out += stage.feed(made) if made else ()

@@ -126,24 +126,10 @@ class _Directory:
             self.id_size += utf8_size(provider_id)
 
 
-class ToolCallAssembler:
-    """Sorts fragments into calls and delivers the calls in turn.
+class _Calls:
+    """The calls of one answer, sorted; made for the first fragment, as most answers have none."""
 
-    A fragment with an index belongs to the latest call of that index, unless both have an id, the ids differ, and the
-    fragment has a name: that is a new call, for some servers number every call 0. Without an index (a negative one is
-    none), the id decides, a new one being a new call; then a name, which opens a call once the name before it is
-    complete, that is, arguments have begun; and what has neither continues the latest call that stood at its position
-    in the event, or the latest of all.
-
-    Ids are the provider's. A missing one is made up and one that another call has used is varied, by nothing but the
-    order of the calls. A call without a name is dropped, one without arguments gets `{}`. A signature follows its call.
-
-    Args:
-        limits: `max_tool_calls` bounds the calls, nameless ones included; `max_tool_argument_bytes` bounds the
-            arguments of each call and, over all calls, what waits (names and arguments) and their ids.
-    """
-
-    def __init__(self, limits: Limits = _DEFAULTS) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._directory = _Directory()
         self._queue: list[tuple[int, int, _Call]] = []  # a heap: by index, then by age
@@ -151,62 +137,31 @@ class ToolCallAssembler:
         self._turn = 0
         self._waiting = 0
         self._ids: set[str] = set()
-        self._finished = False
-        self._failed = False
-        self._cut_off = False
 
-    def feed(self, batch: Sequence[Delta]) -> list[Piece]:
-        out: list[Piece] = []
-        try:
-            for delta in batch:
-                if isinstance(delta, ToolCallFragment):
-                    self._take(delta, out)
-                else:
-                    self._watch(delta)
-                    if isinstance(delta, Terminal):
-                        self._end_all(out)
-                    out.append(delta)
-        except ProtocolError as error:
-            error.made = out
-            raise
-        return out
+    def end(self, out: list[Piece], *, finished: bool, cut_off: bool) -> None:
+        """No more fragments will come: deliver what is whole, report what is not.
 
-    def close(self) -> list[Piece]:
-        out: list[Piece] = []
-        self._end_all(out)
-        return out
-
-    def _end_all(self, out: list[Piece]) -> None:
-        """No more fragments will come: deliver what is whole, report what is not."""
+        Args:
+            out: where pieces go.
+            finished: the answer has come to its end.
+            cut_off: and that end cut its last call off.
+        """
         calls = [call for *_, call in sorted(self._queue)]
         if self._live is not None:
             calls.insert(0, self._live)
         self._queue, self._live = [], None
         broken_off = False
         for call in calls:
-            if self._is_whole(call) and not broken_off:
+            is_whole = call.complete or (finished and not (cut_off and call is self._directory.last))
+            if is_whole and not broken_off:
                 call.complete = True
                 self._deliver(call, out)
             else:
                 out.append(Anomaly(Oddity.UNFINISHED_TOOL_CALL))
                 broken_off = broken_off or call.id is not None
 
-    def _watch(self, delta: Delta) -> None:
-        match delta:
-            case Finish(reason=reason):
-                self._finished = True
-                self._cut_off = reason in _CUT_OFF
-            case Terminal():
-                self._finished = True
-            case Fault():
-                self._failed = True
-
-    def _is_whole(self, call: _Call) -> bool:
-        """Whether the call has all its arguments, now that nothing more will come."""
-        was_cut_off = self._cut_off and call is self._directory.last
-        return call.complete or (self._finished and not self._failed and not was_cut_off)
-
-    def _take(self, fragment: ToolCallFragment, out: list[Piece]) -> None:
+    def take(self, fragment: ToolCallFragment, out: list[Piece]) -> None:
+        """Put into `out` what the fragment makes of the calls."""
         call = self._directory.find(fragment) or self._open(fragment)
         self._directory.note(fragment, call)
         if call.complete:
@@ -279,6 +234,67 @@ class ToolCallAssembler:
             unique = next(each for each in tries if each not in self._ids and not self._directory.has_id(each))
         self._ids.add(unique)
         return unique
+
+
+class ToolCallAssembler:
+    """Sorts fragments into calls and delivers the calls in turn.
+
+    A fragment with an index belongs to the latest call of that index, unless both have an id, the ids differ, and the
+    fragment has a name: that is a new call, for some servers number every call 0. Without an index (a negative one is
+    none), the id decides, a new one being a new call; then a name, which opens a call once the name before it is
+    complete, that is, arguments have begun; and what has neither continues the latest call that stood at its position
+    in the event, or the latest of all.
+
+    Ids are the provider's. A missing one is made up and one that another call has used is varied, by nothing but the
+    order of the calls. A call without a name is dropped, one without arguments gets `{}`. A signature follows its call.
+
+    Args:
+        limits: `max_tool_calls` bounds the calls, nameless ones included; `max_tool_argument_bytes` bounds the
+            arguments of each call and, over all calls, what waits (names and arguments) and their ids.
+    """
+
+    def __init__(self, limits: Limits = _DEFAULTS) -> None:
+        self._limits = limits
+        self._calls: _Calls | None = None
+        self._finished = False
+        self._failed = False
+        self._cut_off = False
+
+    def feed(self, batch: Sequence[Delta]) -> list[Piece]:
+        out: list[Piece] = []
+        try:
+            for delta in batch:
+                if isinstance(delta, ToolCallFragment):
+                    self._calls = self._calls or _Calls(self._limits)
+                    self._calls.take(delta, out)
+                else:
+                    self._watch(delta)
+                    if isinstance(delta, Terminal):
+                        self._end_calls(out)
+                    out.append(delta)
+        except ProtocolError as error:
+            error.made = out
+            raise
+        return out
+
+    def close(self) -> list[Piece]:
+        out: list[Piece] = []
+        self._end_calls(out)
+        return out
+
+    def _end_calls(self, out: list[Piece]) -> None:
+        if self._calls is not None:
+            self._calls.end(out, finished=self._finished and not self._failed, cut_off=self._cut_off)
+
+    def _watch(self, delta: Delta) -> None:
+        match delta:
+            case Finish(reason=reason):
+                self._finished = True
+                self._cut_off = reason in _CUT_OFF
+            case Terminal():
+                self._finished = True
+            case Fault():
+                self._failed = True
 
 
 def _index(fragment: ToolCallFragment) -> int | None:

@@ -214,6 +214,43 @@ async def test_a_user_who_has_gone_is_told_to_senders_and_not_to_announcers():
             await rig.outlet.send(lossless(2))
 
 
+class Faulty(Inbox[StreamChunk]):
+    """An inbox where waiting for room meets a bug."""
+
+    async def send(self, item: StreamChunk) -> None:
+        raise ZeroDivisionError("a bug")
+
+
+async def test_a_bug_met_by_an_announcement_is_told_by_the_drain(nursery: trio.Nursery):
+    """It ends the stream that announced, as a bug does, and no task of the user's."""
+    outlet = Outlet(Faulty(1), Counts())
+    outlet.open(nursery)
+    for number in range(3):
+        outlet.announce(lossless(number))
+
+    with pytest.raises(ZeroDivisionError):
+        await outlet.drain()
+
+
+async def test_an_outlet_drains_no_more_than_announcements(autojump_clock: MockClock):
+    """Whoever waits with a chunk of their own is told that the stream has ended: they may be the one who reads it."""
+    rig, told = Rig(room=1), []
+
+    async def send() -> None:
+        try:
+            await rig.outlet.send(lossless(1))
+        except trio.ClosedResourceError:
+            told.append(True)
+
+    async with trio.open_nursery() as nursery, opened(rig.outlet):
+        await rig.outlet.send(lossless(0))
+        nursery.start_soon(send)
+        await wait_all_tasks_blocked()
+
+    assert [True] == told
+    assert [lossless(0)] == rig.waiting()
+
+
 async def test_a_closed_outlet_takes_nothing():
     """After its block, sending is an error of its own kind."""
     rig = Rig(room=1)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
 
 import pytest
 import trio
+import trio.testing
 import trio_asyncio
 
-from gestura.transport._quick_loop import MOST_AT_ONCE, quicken
+from gestura.transport._quick_loop import MOST_AT_ONCE, SOCKETS_AT_ONCE, quicken
 
 
 @pytest.fixture(params=["quick", "stock"])
@@ -102,6 +104,82 @@ async def test_a_reader_that_leaves_reading_to_others_is_called_once_for_each_tu
             await read.wait()
 
     assert 1 == calls
+
+
+@pytest.mark.skipif(not hasattr(selectors, "EpollSelector"), reason="only epoll's sockets are watched by one task")
+async def test_many_sockets_at_once_let_other_tasks_run():
+    """Sockets that are all ready leave Trio's other tasks a turn before the last of them was called."""
+    pairs = [socket.socketpair() for _ in range(3 * SOCKETS_AT_ONCE)]
+    called, called_at_turns = [], []
+    async with trio_asyncio.open_loop() as loop:
+        quicken(loop, trio_asyncio)
+        for ours, theirs in pairs:
+            theirs.send(b"x")
+            loop.add_reader(ours, lambda ours=ours: (called.append(ours.recv(1)), loop.remove_reader(ours)))
+        with trio.fail_after(5):
+            while len(called) < len(pairs):
+                await trio.lowlevel.checkpoint()
+                called_at_turns.append(len(called))
+        for pair in pairs:
+            for one in pair:
+                one.close()
+
+    assert SOCKETS_AT_ONCE in called_at_turns
+    assert 2 * SOCKETS_AT_ONCE in called_at_turns
+
+
+@pytest.mark.skipif(not hasattr(selectors, "EpollSelector"), reason="only epoll's sockets are watched by one task")
+async def test_a_socket_that_another_closes_is_not_called():
+    """A callback may take away a socket that was ready with its own."""
+    (a, a_far), (b, b_far) = socket.socketpair(), socket.socketpair()
+    called = []
+    async with trio_asyncio.open_loop() as loop:
+        quicken(loop, trio_asyncio)
+
+        def read(ours, other):
+            called.append(ours)
+            loop.remove_reader(ours)
+            loop.remove_reader(other)
+            other.close()
+
+        a_far.send(b"x")
+        b_far.send(b"x")
+        loop.add_reader(a, read, a, b)
+        loop.add_reader(b, read, b, a)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        for one in (a, a_far, b, b_far):
+            one.close()
+
+    assert 1 == len(called)
+
+
+async def test_a_writer_is_called_until_it_is_removed(loop):
+    """A socket that can be written is told so, again and again, and a reader beside it is not disturbed."""
+    ours, theirs = socket.socketpair()
+    writes, reads = [], []
+    enough, read = trio.Event(), trio.Event()
+
+    def write():
+        writes.append(None)
+        if len(writes) == 3:
+            loop.remove_writer(ours)
+            enough.set()
+
+    def take():
+        reads.append(ours.recv(10))
+        read.set()
+
+    with ours, theirs:
+        loop.add_writer(ours, write)
+        loop.add_reader(ours, take)
+        with trio.fail_after(5):
+            await enough.wait()
+            theirs.send(b"x")
+            await read.wait()
+        loop.remove_reader(ours)
+
+    assert [b"x"] == reads
+    assert 3 == len(writes)
 
 
 async def test_an_unknown_version_is_left_alone(monkeypatch):
