@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import trio
 
-from gestura._actors.forwarder import Outlet
-from gestura._actors.groups import bare_errors
 from gestura._actors.guard import Guards
 from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
-from gestura._actors.observed import ObservedOutlet, observed
+from gestura._actors.observed import ObservedOutlet
+from gestura._actors.outlet import Outlet
 from gestura._actors.published import publishing, start_serving, way_of
-from gestura._actors.recorded import open_recorder, recorded
+from gestura._actors.recorded import open_recorder
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
+from gestura._actors.witnessed import witnessed
 from gestura._stream import CHUNKS_TO_THE_USER, ChunkStream
 from gestura.agent_options import Compact, Confirm, RunLimits
 from gestura.answer import Answer, ParsedAnswer
@@ -135,7 +135,7 @@ class Client:
                 counts=counts,
                 raw=raw,
             )
-            with _witnessed(supervisor, record, self._observer):
+            with witnessed(supervisor, record, self._observer):
                 async with trio.open_nursery() as nursery:
                     start_serving(supervisor, way, nursery)
                     try:
@@ -385,25 +385,3 @@ class Client:
                         await send.send(chunk)
                     except trio.BrokenResourceError:
                         return
-
-
-def _witnessed(
-    supervisor: Supervisor, record: str | Path | Recorder | None, observer: Observer | None
-) -> AbstractContextManager[None]:
-    """Around the nursery of a stream: errors leave it bare, and it is recorded and observed, where somebody does."""
-    if record is None and observer is None:
-        return bare_errors()
-    return _recorded_and_observed(supervisor, record, observer)
-
-
-@contextmanager
-def _recorded_and_observed(
-    supervisor: Supervisor, record: str | Path | Recorder | None, observer: Observer | None
-) -> Iterator[None]:
-    with (
-        bare_errors(),
-        open_recorder(record, supervisor.config.providers.values()) as recorder,
-        recorded(supervisor, recorder),
-        observed(supervisor, observer),
-    ):
-        yield

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, get_args
 
 import trio
 
-from gestura._actors.forwarder import Outlet
 from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.outlet import Outlet
 from gestura._actors.statistics import StreamStatistics
 from gestura.answer import Answer, Transcript
 from gestura.cancellation import CancellationToken

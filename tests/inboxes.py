@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 import trio
 
-from gestura._actors.forwarder import Outlet
 from gestura._actors.inbox import Inbox
+from gestura._actors.outlet import Outlet
 
 __all__ = ["items_of", "opened", "receive", "receive_all_nowait"]
 

@@ -17,12 +17,13 @@ import attrs
 import trio
 
 from gestura._actors.deadlines import Progress
-from gestura._actors.forwarder import Forwarder, Sink
+from gestura._actors.forwarder import Forwarder
 from gestura._actors.groups import bare_errors
 from gestura._actors.http_reader import read_http
 from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
+from gestura._actors.outlet import Sink
 from gestura._actors.read_ahead import ReadAhead
 from gestura._actors.redaction import log_bug, redact
 from gestura._actors.run_stage import RunningStage

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
-from gestura._actors.forwarder import OnWait, Sink, unheeded
 from gestura._actors.groups import bare_errors
+from gestura._actors.outlet import OnWait, Sink, unheeded
 from gestura.chunks import ProviderEvent, RetryAttempt, Status, StreamChunk, TokenUsageUpdate
 from gestura.errors import LimitExceeded
 from gestura.limits import utf8_size

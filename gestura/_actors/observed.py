@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from gestura._actors.forwarder import Outlet, Way
+from gestura._actors.outlet import Outlet, Way
 from gestura._actors.statistics import Counts
 from gestura._actors.supervisor import Supervisor
 from gestura.chunks import StreamChunk

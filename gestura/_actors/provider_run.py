@@ -10,10 +10,10 @@ import attrs
 import trio
 
 from gestura._actors.attempt import Attempt
-from gestura._actors.forwarder import Sink
 from gestura._actors.guard import Guard
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import AttemptOutcome
+from gestura._actors.outlet import Sink
 from gestura._actors.policy import Verdict, decide
 from gestura.answer import Transcript
 from gestura.chunks import RetryAttempt

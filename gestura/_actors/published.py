@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 import trio
 
-from gestura._actors.forwarder import Outlet, Way
 from gestura._actors.inbox import Inbox
+from gestura._actors.outlet import Outlet, Way
 from gestura.cancellation import CancellationToken
 from gestura.chunks import Ending, StreamChunk
 from gestura.conversation import Request
@@ -37,7 +37,7 @@ class Server(Protocol):
 
 
 class PublishedWay:
-    """As `gestura._actors.forwarder.Way`: what the reader gets is published right behind it.
+    """As `gestura._actors.outlet.Way`: what the reader gets is published right behind it.
 
     The outlet sends one chunk at a time, in their order, and the publication's room only grows meanwhile; so room that
     was found is still there when the reader has taken the chunk.

@@ -14,8 +14,8 @@ from typing import Any, Final
 import attrs
 
 from gestura._actors.deadlines import Progress
-from gestura._actors.forwarder import Sink
 from gestura._actors.inbox import Inbox
+from gestura._actors.outlet import Sink
 
 __all__ = ["READ_AHEAD_BYTES", "ReadAhead"]
 

@@ -15,11 +15,11 @@ import attrs
 import trio
 
 from gestura._actors.attempt import Attempt
-from gestura._actors.forwarder import Outlet, Sink
 from gestura._actors.guard import Guards
 from gestura._actors.hedge import race
 from gestura._actors.interrupt import Interrupt
 from gestura._actors.outcome import ending_of
+from gestura._actors.outlet import Outlet, Sink
 from gestura._actors.policy import Verdict
 from gestura._actors.provider_run import ProviderRun
 from gestura._actors.redaction import log_bug, redact

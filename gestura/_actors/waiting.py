@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from gestura._actors.deadlines import Progress
-from gestura._actors.forwarder import Sink
+from gestura._actors.outlet import Sink
 from gestura.chunks import Status
 from gestura.providers.waiting import WaitingWords
 

@@ -16,8 +16,8 @@ from typing import Any
 import attrs
 import trio
 
-from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
+from gestura._actors.outlet import Outlet
 from gestura.agent_options import Confirm, Denied, RunLimits
 from gestura.chunks import StreamChunk, ToolBlocked, ToolCallResult, ToolConfirmationRequired
 from gestura.errors import InvalidValue

@@ -9,10 +9,10 @@ from functools import partial
 import attrs
 import trio
 
-from gestura._actors.forwarder import Outlet
 from gestura._actors.groups import bare_errors
 from gestura._actors.inbox import Inbox
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.outlet import Outlet
 from gestura._actors.published import publishing, start_serving, way_of
 from gestura._actors.statistics import Counts
 from gestura._agent.calls import ToolRunner

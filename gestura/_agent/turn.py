@@ -15,8 +15,8 @@ from typing import get_args
 import attrs
 import trio
 
-from gestura._actors.forwarder import Outlet
 from gestura._actors.interrupt import Interrupt
+from gestura._actors.outlet import Outlet
 from gestura._actors.statistics import Counts, StreamStatistics
 from gestura._agent.calls import ToolRunner
 from gestura._agent.decisions import Next, answered, compacted, kept_of, limit_reached, next_after, with_free_choice

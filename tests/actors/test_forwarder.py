@@ -16,8 +16,9 @@ from inboxes import items_of, opened, receive, receive_all_nowait
 from scripting import run_virtually
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from gestura._actors.forwarder import Forwarder, Outlet
+from gestura._actors.forwarder import Forwarder
 from gestura._actors.inbox import Inbox
+from gestura._actors.outlet import Outlet
 from gestura._actors.statistics import ActorStatistics, Counts
 from gestura.chunks import (
     FinishReason,

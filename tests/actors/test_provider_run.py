@@ -28,8 +28,8 @@ from gestura import (
     ToolCallStart,
     user,
 )
-from gestura._actors.forwarder import Outlet
 from gestura._actors.inbox import Inbox
+from gestura._actors.outlet import Outlet
 from gestura._actors.statistics import Counts
 from gestura.cancellation import CancellationToken
 from gestura.conversation import GO_ON

@@ -17,7 +17,7 @@ import trio
 
 import gestura
 from gestura import _client
-from gestura._actors import attempt, forwarder, interrupt, provider_run
+from gestura._actors import attempt, interrupt, outlet, provider_run
 from gestura._actors.inbox import Inbox
 from gestura._actors.statistics import Counts
 from gestura._stream import ChunkStream
@@ -187,13 +187,13 @@ def end_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def lose_words(patch: pytest.MonkeyPatch) -> None:
-    send = forwarder.Outlet.send
+    send = outlet.Outlet.send
 
     async def lossy(self: Any, chunk: gestura.StreamChunk, *rest: Any) -> None:
         if not (isinstance(chunk, gestura.Text) and "sky" in chunk.text):
             await send(self, chunk, *rest)
 
-    patch.setattr(forwarder.Outlet, "send", lossy)
+    patch.setattr(outlet.Outlet, "send", lossy)
 
 
 def keep_places(patch: pytest.MonkeyPatch) -> None:
