@@ -27,6 +27,9 @@ FUZZ_SECONDS ?= 60
 # The peers that gestura is measured beside are large, and none of them is needed for anything else.
 BENCH_VENV ?= .venv-bench
 
+# The suite starts a hundred processes, each of which would compile gestura anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo session test lint types docs docs-serve package audit soak fuzz hostile bench bench-quick local-model live-peers clean
 
 demo: $(VENV)/.installed

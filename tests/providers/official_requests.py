@@ -1,53 +1,68 @@
-"""Whether the official packages accept a body: their own request types, validated by pydantic."""
+"""Whether the official packages accept a body: their own request types, validated by pydantic.
+
+A package is imported when a body is first held against it: all of them take seconds, and every worker of the suite
+imports this module.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from anthropic.types.message_create_params import MessageCreateParamsStreaming
-from google.genai import types as gemini
-from ollama._types import ChatRequest
-from ollama._types import Message as OllamaMessage
-from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
-from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import TypeAdapter
 
-_CHAT = TypeAdapter(CompletionCreateParamsStreaming)
-_RESPONSES = TypeAdapter(ResponseCreateParamsStreaming)
-_ANTHROPIC = TypeAdapter(MessageCreateParamsStreaming)
-_GEMINI: dict[str, TypeAdapter[Any]] = {
-    "contents": TypeAdapter(list[gemini.Content]),
-    "systemInstruction": TypeAdapter(gemini.Content),
-    "generationConfig": TypeAdapter(gemini.GenerationConfig),
-    "tools": TypeAdapter(list[gemini.Tool]),
-    "toolConfig": TypeAdapter(gemini.ToolConfig),
+_TYPES = {
+    "openai_chat": ("openai.types.chat.completion_create_params", "CompletionCreateParamsStreaming"),
+    "openai_responses": ("openai.types.responses.response_create_params", "ResponseCreateParamsStreaming"),
+    "anthropic": ("anthropic.types.message_create_params", "MessageCreateParamsStreaming"),
 }
-"""By the field; `google-genai` has no type for the whole body, and its models know no field that is not theirs."""
+"""The module and the name of each wire's type of body."""
+
+
+@cache
+def _official(wire: str) -> TypeAdapter[Any]:
+    module, name = _TYPES[wire]
+    return TypeAdapter(getattr(import_module(module), name))
+
+
+@cache
+def _of_gemini() -> dict[str, TypeAdapter[Any]]:
+    """By the field; `google-genai` has no type for the whole body, and its models know no field that is not theirs."""
+    from google.genai import types
+
+    return {
+        "contents": TypeAdapter(list[types.Content]),
+        "systemInstruction": TypeAdapter(types.Content),
+        "generationConfig": TypeAdapter(types.GenerationConfig),
+        "tools": TypeAdapter(list[types.Tool]),
+        "toolConfig": TypeAdapter(types.ToolConfig),
+    }
 
 
 def check_openai_chat(body: dict[str, Any]) -> None:
     """Every field is one that `openai` knows, and holds what it should."""
-    assert _consumed(_CHAT.validate_python(body)) == body
+    assert _consumed(_official("openai_chat").validate_python(body)) == body
 
 
 def check_openai_responses(body: dict[str, Any]) -> None:
     """Every field is one that `openai` knows, and holds what it should."""
-    assert _consumed(_RESPONSES.validate_python(body)) == body
+    assert _consumed(_official("openai_responses").validate_python(body)) == body
 
 
 def check_anthropic(body: dict[str, Any]) -> None:
     """Every field is one that `anthropic` knows, and holds what it should, but for two that it dropped of late."""
     known = {name: value for name, value in body.items() if name not in ("temperature", "top_p")}
-    assert _consumed(_ANTHROPIC.validate_python(known)) == known
+    assert _consumed(_official("anthropic").validate_python(known)) == known
 
 
 def check_gemini(body: dict[str, Any]) -> None:
     """Every field is one that `google-genai` knows, and holds what it should."""
     for name, value in body.items():
-        _GEMINI[name].validate_json(json.dumps(value))
+        _of_gemini()[name].validate_json(json.dumps(value))
 
 
 def _consumed(value: Any) -> Any:
@@ -65,13 +80,15 @@ def _consumed(value: Any) -> Any:
 
 def check_ollama(body: dict[str, Any]) -> None:
     """Every field is one that `ollama` knows, or newer servers than it do, and holds what it should."""
+    from ollama._types import ChatRequest, Message
+
     ChatRequest.model_validate(body)
     assert set(body) <= set(ChatRequest.model_fields)
     for message in body["messages"]:
         images = message.get("images", [])
         assert all(base64.b64decode(image, validate=True) for image in images)
-        OllamaMessage.model_validate(message | {"images": [{"value": image} for image in images]})
-        assert set(message) <= set(OllamaMessage.model_fields) | {"tool_call_id"}
+        Message.model_validate(message | {"images": [{"value": image} for image in images]})
+        assert set(message) <= set(Message.model_fields) | {"tool_call_id"}
         for call in message.get("tool_calls", ()):
             assert {"id", "type", "function"} == set(call)
             assert "function" == call["type"]

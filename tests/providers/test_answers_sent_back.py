@@ -13,10 +13,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import anthropic
 import httpx
 import httpx2
-import openai
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -108,6 +106,8 @@ def test_an_answer_of_anthropics_goes_back_as_it_came(recording):
     answer = answer_of(recording)
     if answer.refusal or recording.path.stem in SEVERAL_ANSWERS:
         pytest.skip("words of refusal are no content, or it is a log of several answers")
+    import anthropic
+
     with (
         over_http(httpx2, recording.read()) as http,
         anthropic.Anthropic(api_key="none", http_client=http) as client,
@@ -188,6 +188,8 @@ def test_an_answer_over_responses_goes_back_as_it_came(recording):
     answer = answer_of(recording)
     if not answer.parts or recording.path.stem in CUT:
         pytest.skip("the model said nothing, or pieces of what it said are missing")
+    import openai
+
     with over_http(httpx, recording.read()) as http, openai.OpenAI(api_key="none", http_client=http) as client:
         events = list(client.responses.create(model="m", input="Hi", stream=True))
     items = [event.item.to_dict(warnings=False) for event in events if event.type == "response.output_item.done"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
-from worlds import Anywhere, World, endless, heard, heard_some, publishing_until_death, text_of
+from worlds import Anywhere, World, endless, heard, heard_some, publishing_until_death, text_of, within
 
 import gestura
 from gestura.chunks import Error, StreamChunk, Text
@@ -76,7 +76,7 @@ def test_who_comes_back_from_the_dead_can_not_write(anywhere: Anywhere) -> None:
                 log.out = True
                 rest = [chunk async for chunk in chunks]
                 log.out = False
-                with trio.fail_after(5):
+                with within(5):
                     ending = await publication.wait_ended()
 
             assert isinstance(rest[-1], Error)

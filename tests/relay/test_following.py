@@ -21,6 +21,7 @@ from worlds import (
     published,
     said,
     text_of,
+    within,
 )
 
 from gestura.chunks import Done, Error, StreamChunk, Text
@@ -57,7 +58,7 @@ def test_an_ending_that_was_read_is_not_given_again(anywhere: Anywhere) -> None:
             async with relay.follow("s") as chunks:
                 _ = [chunk async for chunk in chunks]
                 assert [] == [chunk async for chunk in chunks]
-            with trio.fail_after(1):
+            with within(1):
                 assert [] == await heard(relay, "s", chunks.position)
 
     anywhere(test)

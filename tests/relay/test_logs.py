@@ -8,6 +8,7 @@ import attrs
 import pytest
 import trio
 from stores import Store, run
+from worlds import within
 
 from gestura.relay.log import (
     START,
@@ -288,7 +289,7 @@ def test_a_watcher_is_woken_by_what_is_added(store: Store) -> None:
                     if len(read) < 5:
                         await watch.wait()
 
-        with trio.fail_after(5):
+        with within(5):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(follow)
                 for number in range(1, 5):
@@ -312,7 +313,7 @@ def test_watchers_may_leave_and_others_stay(store: Store) -> None:
             with trio.move_on_after(0.1):
                 while True:
                     await stays.wait()
-            with trio.fail_after(5):
+            with within(5):
                 await log.append("s", term=1, first=1, payloads=[b"a"])
                 await stays.wait()
 
@@ -324,7 +325,7 @@ def test_a_publisher_receives_the_orders_to_its_streams(store: Store) -> None:
         for stream_id, publisher in (("s", "anna"), ("t", "anna"), ("u", "bert")):
             await begun(log, stream_id, publisher)
         async with log.orders("anna") as orders:
-            with trio.fail_after(1):
+            with within(1):
                 await log.order("u", Order.CANCEL)
                 await log.order("s", Order.PAUSE)
                 assert ("s", Order.PAUSE) == await orders.receive()

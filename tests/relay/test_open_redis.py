@@ -25,6 +25,9 @@ from gestura.relay import LogUnreachable, RelayError, open_relay
 from gestura.relay.redis import open_redis
 from gestura.relay.redis_line import RedisAddress
 
+HASTY = attrs.evolve(QUICK, reach_seconds=1.0, answer_seconds=0.5)
+"""Soon tired of a server that does not answer."""
+
 
 @pytest.mark.parametrize(
     ("url", "wrong"),
@@ -108,7 +111,7 @@ async def test_a_server_that_is_no_good_is_out_of_reach_and_told_without_the_pas
         listeners = await nursery.start(partial(trio.serve_tcp, server, 0, host="127.0.0.1"))
         port = listeners[0].socket.getsockname()[1]
         with trio.fail_after(20):
-            async with open_relay(f"redis://anna:ge%20heim@127.0.0.1:{port}", settings=QUICK) as relay:
+            async with open_relay(f"redis://anna:ge%20heim@127.0.0.1:{port}", settings=HASTY) as relay:
                 with pytest.raises(LogUnreachable) as raised:
                     await relay.state("s")
         nursery.cancel_scope.cancel()
@@ -123,7 +126,7 @@ async def refused(url: str, caplog: pytest.LogCaptureFixture) -> str:
     caplog.set_level(logging.DEBUG)
     began = trio.current_time()
     with trio.fail_after(20), pytest.raises(ConfigError) as raised:
-        async with open_relay(url, settings=attrs.evolve(QUICK, reach_seconds=15.0)):
+        async with open_relay(url, settings=attrs.evolve(HASTY, reach_seconds=15.0)):
             pass
 
     assert trio.current_time() - began < 5

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 import trio
-from worlds import Anywhere, World, assert_the_same, endless, heard, heard_some, in_memory, published, said, text_of
+from worlds import (
+    Anywhere,
+    World,
+    assert_the_same,
+    endless,
+    heard,
+    heard_some,
+    in_memory,
+    published,
+    said,
+    text_of,
+    within,
+)
 
 import gestura
 from gestura.chunks import Cancelled, Done, Error, Narration, Paused, Status, StreamChunk, Text, ToolCallArgs
@@ -187,7 +199,7 @@ def test_the_entries_of_a_stream_have_a_ceiling(anywhere: Anywhere) -> None:
     async def test(world: World) -> None:
         async with world.relay(max_entries=5) as relay:
             async with relay.publish("s", endless()) as publication:
-                with trio.fail_after(5):
+                with within(5):
                     ending = await publication.wait_ended()
 
             assert isinstance(ending, Error)
@@ -235,7 +247,7 @@ def test_a_chunk_that_can_not_be_written_down_ends_the_stream(anywhere: Anywhere
                 ending = await publication.wait_ended()
             assert isinstance(ending, Error)
             assert ErrorKind.INTERNAL is ending.kind
-            with trio.fail_after(2):
+            with within(2):
                 assert [Text("a"), ending] == await heard(relay, "s")
 
     anywhere(test)
@@ -257,7 +269,7 @@ def test_orders_reach_every_kind_of_stream(anywhere: Anywhere, order: str, endin
         read: list[StreamChunk] = []
         model = [reply(*STORY, sending=SLOWLY)]
         async with world.relay() as here, world.relay() as there, scripted_client(model) as client:
-            with trio.fail_after(2):
+            with within(2):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(tell)
                     if door == "stream_into":
@@ -287,7 +299,7 @@ def test_an_order_ends_one_stream_and_no_other_of_the_same_token(anywhere: Anywh
             client.stream("Hi", token=token, publish=relay, stream_id="b") as two,
         ):
             await relay.pause("a")
-            with trio.fail_after(1):
+            with within(1):
                 assert isinstance([chunk async for chunk in one][-1], Paused)
             await anext(two)
             assert token.state is gestura.cancellation.TokenState.RUNNING
@@ -313,7 +325,7 @@ def test_chunks_that_do_not_obey_are_left(anywhere: Anywhere) -> None:
         ):
             await heard_some(chunks, 1)
             await relay.pause("s")
-            with trio.fail_after(1):
+            with within(1):
                 rest = [chunk async for chunk in chunks]
 
         assert [Paused(partial=gestura.assistant("Hi"), request=request, model="m")] == rest
@@ -545,7 +557,7 @@ def test_an_order_that_comes_while_the_publisher_begins_is_obeyed(anywhere: Anyw
         async with world.relay() as there, world.relay(log=log) as here, trio.open_nursery() as nursery:
             nursery.start_soon(tell)
             async with here.publish("s", endless()) as publication:
-                with trio.fail_after(1):
+                with within(1):
                     assert isinstance(await publication.wait_ended(), Cancelled)
 
     anywhere(test)

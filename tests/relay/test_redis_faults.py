@@ -13,7 +13,7 @@ import trio
 from cutting import Cut, open_cutting_proxy
 from redis_server import NO_REDIS, RedisServer, running_redis
 from stores import RedisStore
-from worlds import assert_the_same, heard, said, text_of
+from worlds import assert_the_same, heard, said, text_of, within
 
 from gestura.chunks import Done, Error, StreamChunk, Text
 from gestura.relay import LogUnreachable, Relay, RelaySettings, Worker, open_relay
@@ -169,7 +169,7 @@ async def test_orders_and_news_come_over_the_next_connection(redis_server: Redis
                 proxy.cut()
                 await elsewhere.order("s", order)
                 await elsewhere.append("s", term=1, first=number, payloads=[b"a"])
-                with trio.fail_after(2):
+                with within(2):
                     assert ("s", order) == await orders.receive()
                     while len(await log.read("s", START, most=9)) < number:
                         await watch.wait()

@@ -6,7 +6,7 @@ A test is a coroutine that takes a `World`. Over memory it runs in virtual time.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, get_args
 
 import attrs
@@ -22,8 +22,14 @@ from gestura.relay.work import WorkQueue
 
 ENDINGS = get_args(Ending)
 
-QUICK = RelaySettings(beat_seconds=0.05, dead_after=0.4, reach_seconds=1.0, answer_seconds=0.5, leave_seconds=0.5)
-"""Settings under which a test takes little real time."""
+QUICK = RelaySettings(beat_seconds=0.05, dead_after=0.4, reach_seconds=10.0, answer_seconds=2.0, leave_seconds=0.5)
+"""Settings under which a test takes little real time, and a log on a busy machine is within reach."""
+
+
+def within(seconds: float) -> AbstractContextManager[trio.CancelScope]:
+    """The block takes no longer; in real time, where the machine may be busy, no longer than ten times that."""
+    is_virtual = isinstance(trio.lowlevel.current_clock(), MockClock)
+    return trio.fail_after(seconds if is_virtual else 10 * seconds)
 
 
 @attrs.define

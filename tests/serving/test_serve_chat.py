@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 import trio
 from services import LONG, SCENARIOS, ask, asked, serving
@@ -13,6 +12,9 @@ from services import LONG, SCENARIOS, ask, asked, serving
 from gestura.chunks import Text
 from gestura.serve_settings import ServeSettings
 from gestura.simulator import HttpError, Outcome, Scenario, Stall, StreamError
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -23,11 +25,13 @@ WEATHER = {
 }
 
 
-def client_of(port: int, key: str = "any") -> openai.OpenAI:
+def client_of(port: int, key: str = "any") -> OpenAI:
+    import openai
+
     return openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key, max_retries=0, timeout=20)
 
 
-async def told(port: int, ask_it: Callable[[openai.OpenAI], Any]) -> Any:
+async def told(port: int, ask_it: Callable[[OpenAI], Any]) -> Any:
     """What the package makes of it, in a thread of its own."""
 
     def call() -> Any:
@@ -54,7 +58,7 @@ async def test_a_whole_answer() -> None:
 async def test_a_streamed_answer() -> None:
     """The role first, then text as it comes, then why it stopped, and what it took where that was asked for."""
 
-    def stream(client: openai.OpenAI) -> Any:
+    def stream(client: OpenAI) -> Any:
         options = {"include_usage": True}
         return list(client.chat.completions.create(model="sim/hello", messages=HI, stream=True, stream_options=options))
 
@@ -71,7 +75,7 @@ async def test_a_streamed_answer() -> None:
 async def test_tool_calls_and_reasoning() -> None:
     """The package's own helper puts the calls together; reasoning comes beside them."""
 
-    def stream(client: openai.OpenAI) -> Any:
+    def stream(client: OpenAI) -> Any:
         with client.chat.completions.stream(model="sim/tools", messages=HI, tools=[WEATHER]) as chunks:
             return chunks.get_final_completion()
 
@@ -140,6 +144,8 @@ async def test_models() -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_failures_before_the_first_word_have_their_status(stream: bool) -> None:
     """The package raises what it would for OpenAI, and is told not to ask again what gestura has asked again."""
+    import openai
+
     table = {
         429: (openai.RateLimitError, 429),
         400: (openai.BadRequestError, 400),
@@ -165,9 +171,11 @@ async def test_a_failure_amid_the_answer_is_an_event() -> None:
     scenario = Scenario(model="breaks", steps=(Text("Once upon"), StreamError("the model fell over")))
     words: list[str] = []
 
-    def stream(client: openai.OpenAI) -> None:
+    def stream(client: OpenAI) -> None:
         events = client.chat.completions.create(model="sim/breaks", messages=HI, stream=True)
         words.extend(event.choices[0].delta.content or "" for event in events)
+
+    import openai
 
     async with serving(scenarios=[scenario]) as world:
         with pytest.raises(openai.APIError, match="fell over"):
@@ -181,7 +189,7 @@ async def test_a_long_silence_is_filled() -> None:
     failing = Scenario(model="late", faults=(Stall(after_events=0, seconds=0.4), HttpError(status=503)))
     quiet = Scenario(model="quiet", steps=(Text("At last."),), faults=(Stall(after_events=1, seconds=0.4),))
 
-    def stream(client: openai.OpenAI, model: str) -> str:
+    def stream(client: OpenAI, model: str) -> str:
         events = client.chat.completions.create(model=f"sim/{model}", messages=HI, stream=True)
         return "".join(event.choices[0].delta.content or "" for event in events)
 
@@ -230,6 +238,8 @@ async def test_a_model_that_is_skipped_says_when_to_come_back() -> None:
 
 async def test_what_cant_be_translated_is_refused() -> None:
     """With OpenAI's error, whose `param` names the place."""
+    import openai
+
     async with serving() as world:
         with pytest.raises(openai.BadRequestError) as caught:
             await told(

@@ -7,14 +7,14 @@ behind `client.chat.completions.stream()`, adds up the same chunks by itself. Th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-import openai
-from openai.lib.streaming.chat import ChatCompletionStreamState
-from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk
 from servers import NO_AUTHORITIES
+
+if TYPE_CHECKING:
+    from openai.types import CompletionUsage
+    from openai.types.chat import ChatCompletionChunk
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +44,8 @@ class Reading:
 
 def read_officially(base_url: str) -> dict[str, Reading | None]:
     """Ask for one answer, as the typed chunks tell it and as the accumulator does; `None` where it fails. Blocks."""
+    import openai
+
     chunks: list[ChatCompletionChunk] = []
     error = None
     http = openai.DefaultHttpxClient(verify=NO_AUTHORITIES)
@@ -84,6 +86,8 @@ def _added_up(chunks: Sequence[ChatCompletionChunk], error: str | None) -> Readi
 
 
 def _accumulated(chunks: Sequence[ChatCompletionChunk], error: str | None) -> Reading | None:
+    from openai.lib.streaming.chat import ChatCompletionStreamState
+
     state = ChatCompletionStreamState()
     try:
         for chunk in chunks:

@@ -230,6 +230,6 @@ async def test_a_server_that_ignores_the_close_holds_nothing_up(transport_name: 
                                 break
                         left = trio.current_time()
                     assert requests_in_flight(client._transport) == 0
-                with trio.fail_after(1):
+                with trio.fail_after(5):
                     await proxy.wait_closed()
-                assert trio.current_time() - left < 1
+                assert trio.current_time() - left < 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import anthropic
 import attrs
 import pytest
 import trio
@@ -65,6 +64,8 @@ class Reading:
 
 def read_officially(url: str) -> Reading:
     """Ask for one answer, and let the package add it up: its beta client, which knows every kind of block. Blocks."""
+    import anthropic
+
     error = None
     http = anthropic.DefaultHttpxClient(verify=NO_AUTHORITIES)
     with (

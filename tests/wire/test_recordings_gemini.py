@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 import trio
-from google import genai
-from google.genai import errors, types
 from servers import NO_AUTHORITIES, Peer, chunk, head, serve
 
 import gestura
@@ -26,6 +24,9 @@ from gestura.stages import Stage, fuse
 from gestura.stages.deltas import Anomaly, Finish, Oddity, Terminal
 from gestura.testing import check_stage, run_inline
 from gestura.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from google.genai.types import GenerateContentResponse, GenerateContentResponseUsageMetadata
 
 pytestmark = [
     pytest.mark.recordings("gemini"),
@@ -72,6 +73,9 @@ class Reading:
 
 def read_officially(base_url: str) -> Reading:
     """Ask for one answer, and add up the package's typed events, the last word on each thing counting. Blocks."""
+    from google import genai
+    from google.genai import errors, types
+
     answer = Reading()
     options = types.HttpOptions(
         base_url=base_url,
@@ -90,9 +94,10 @@ def read_officially(base_url: str) -> Reading:
     return answer
 
 
-def _with(answer: Reading, event: types.GenerateContentResponse) -> Reading:
-    candidate = event.candidates[0] if event.candidates else types.Candidate()
-    parts = (candidate.content and candidate.content.parts) or []
+def _with(answer: Reading, event: GenerateContentResponse) -> Reading:
+    candidate = event.candidates[0] if event.candidates else None
+    content = candidate and candidate.content
+    parts = (content and content.parts) or []
     calls = [part.function_call for part in parts if part.function_call]
     feedback, usage = event.prompt_feedback, event.usage_metadata
     return Reading(
@@ -100,14 +105,14 @@ def _with(answer: Reading, event: types.GenerateContentResponse) -> Reading:
         thinking=answer.thinking + "".join(part.text for part in parts if part.text and part.thought),
         signatures=answer.signatures + tuple(part.thought_signature for part in parts if part.thought_signature),
         tool_calls=answer.tool_calls + tuple((call.id, call.name, call.args) for call in calls),
-        finish_reason=candidate.finish_reason.value if candidate.finish_reason else answer.finish_reason,
+        finish_reason=candidate.finish_reason.value if candidate and candidate.finish_reason else answer.finish_reason,
         usage=_counts(usage) if usage else answer.usage,
         model=event.model_version or answer.model,
         blocked=feedback.block_reason.value if feedback and feedback.block_reason else answer.blocked,
     )
 
 
-def _counts(usage: types.GenerateContentResponseUsageMetadata) -> tuple[int | None, ...]:
+def _counts(usage: GenerateContentResponseUsageMetadata) -> tuple[int | None, ...]:
     return (
         usage.prompt_token_count,
         usage.candidates_token_count,

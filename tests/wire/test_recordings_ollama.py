@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import attrs
-import ollama
 import pydantic
 import pytest
 import trio
@@ -63,6 +62,8 @@ class Reading:
 
 def read_officially(url: str) -> Reading:
     """Ask the official package for one answer, and add up what it gives. Blocks."""
+    import ollama
+
     text, thinking, calls, error = "", "", [], None
     last = ollama.ChatResponse(message=ollama.Message(role="assistant"))
     with ollama.Client(host=url, timeout=20, trust_env=False, verify=NO_AUTHORITIES) as client:

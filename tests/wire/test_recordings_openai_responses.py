@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-import openai
 import pytest
 import trio
 from servers import NO_AUTHORITIES, Peer, chunk, head, serve
@@ -24,6 +23,9 @@ from gestura.stages import Stage, fuse
 from gestura.stages.deltas import Finish, Oddity, Terminal
 from gestura.testing import check_stage, run_inline
 from gestura.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 pytestmark = pytest.mark.recordings("openai_responses")
 
@@ -98,6 +100,8 @@ class Reading:
 
 def read_officially(url: str) -> dict[str, Reading | None]:
     """Ask for an answer, as the typed events tell it and as the accumulator does; `None` where that fails. Blocks."""
+    import openai
+
     http = openai.DefaultHttpxClient(verify=NO_AUTHORITIES)
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=20, http_client=http) as client:
         events: list[Any] = []
@@ -110,13 +114,15 @@ def read_officially(url: str) -> dict[str, Reading | None]:
         return {"events": _told_by_events(events, error), "accumulator": _accumulated(client, error)}
 
 
-def _accumulated(client: openai.OpenAI, error: str | None) -> Reading | None:
+def _accumulated(client: OpenAI, error: str | None) -> Reading | None:
+    from openai import APIError
+
     responses: list[Any] = []
     try:
         with client.responses.stream(model="m", input="Hi") as stream:
             for event in stream:
                 responses += [event.response] if hasattr(event, "response") else []
-    except openai.APIError:
+    except APIError:
         pass  # told in `error`
     except RuntimeError:
         return None

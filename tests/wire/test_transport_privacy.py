@@ -228,7 +228,7 @@ async def test_a_tls_server_that_ignores_the_close_holds_nothing_up(open_transpo
             assert await response.receive_some() == b"data: one\n\n"
             assert await ask(transport, server.url) == b"data: one\n\n"  # its connection is idle now
             left = trio.current_time()
-        assert trio.current_time() - left < 0.5
+        assert trio.current_time() - left < 5
         over.set()
 
 
@@ -251,7 +251,7 @@ async def test_streams_over_tls(open_transport, server_tls: ssl.SSLContext) -> N
             assert await ask(transport, server.url) == b"data: one\n\ndata: two\n\n"
         async with transport.open(HttpRequest(url=server.url), on_connect=lambda: None) as response:
             assert await response.receive_some() == b"data: three\n\n"
-        with trio.fail_after(0.5):
+        with trio.fail_after(5):
             await gone.wait()
 
     assert server.connections == 1
