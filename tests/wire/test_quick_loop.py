@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
+from itertools import pairwise
 
 import pytest
 import trio
@@ -124,8 +125,9 @@ async def test_many_sockets_at_once_let_other_tasks_run():
             for one in pair:
                 one.close()
 
-    assert SOCKETS_AT_ONCE in called_at_turns
-    assert 2 * SOCKETS_AT_ONCE in called_at_turns
+    # Trio shuffles those who are ready, so that two batches may come between two turns; never all three.
+    steps = [after - before for before, after in pairwise([0, *called_at_turns])]
+    assert max(steps) <= 2 * SOCKETS_AT_ONCE
 
 
 @pytest.mark.skipif(not hasattr(selectors, "EpollSelector"), reason="only epoll's sockets are watched by one task")
