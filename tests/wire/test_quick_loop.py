@@ -6,6 +6,7 @@ import asyncio
 import selectors
 import socket
 from itertools import pairwise
+from itertools import pairwise
 
 import pytest
 import trio
