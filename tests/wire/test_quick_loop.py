@@ -6,7 +6,6 @@ import asyncio
 import selectors
 import socket
 from itertools import pairwise
-from itertools import pairwise
 
 import pytest
 import trio
