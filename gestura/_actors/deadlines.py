@@ -61,7 +61,8 @@ class Progress:
 
     def connected(self) -> None:
         """The connection stands."""
-        self._await(Awaited.FIRST_CONTENT)
+        self.awaited = Awaited.FIRST_CONTENT
+        self.since = trio.current_time()
 
     def response_began(self) -> None:
         """The head of the response is there."""
@@ -72,8 +73,9 @@ class Progress:
         self.heard = trio.current_time()
 
     def content_arrived(self) -> None:
-        """Text, thinking or a part of a tool call was read."""
-        self._await(Awaited.NEXT_CONTENT)
+        """Text, thinking or a part of a tool call was in what was read last."""
+        self.awaited = Awaited.NEXT_CONTENT
+        self.since = self.heard
 
     def waits_for_consumer(self, waiting: bool) -> None:
         """An actor waits for the user, or no longer does: the wait for the provider starts anew then."""
@@ -104,10 +106,6 @@ class Progress:
         name = self.awaited.value
         running = math.inf if self.consumer_is_slow else self.since + _seconds(getattr(self.timeouts, name))
         return (self.total, "total") if self.total <= running else (running, name)
-
-    def _await(self, awaited: Awaited) -> None:
-        self.awaited = awaited
-        self.since = trio.current_time()
 
 
 def _seconds(timeout: float | None) -> float:

@@ -72,7 +72,8 @@ async def read_http(
                     break
                 if not blank_so_far and (hand_over_to := getattr(response, "hand_over_to", None)):
                     hand_over_to(reading.take)
-            reading.note(data)
+            on_bytes()
+            reading.count(data)
             try:
                 await send.send((data,))
             except trio.BrokenResourceError:
@@ -95,8 +96,7 @@ class _Reading:
     read_ahead: ReadAhead
     on_bytes: Callable[[], None]
 
-    def note(self, data: bytes) -> None:
-        self.on_bytes()
+    def count(self, data: bytes) -> None:
         self.statistics.batches += 1
         self.statistics.items += len(data)
         if self.statistics.items > self.limit:
@@ -111,11 +111,12 @@ class _Reading:
         is_simple = self.send.has_room() and self.read_ahead.has_room(count)
         if not is_simple or self.statistics.items + count > self.limit:
             return False
+        self.on_bytes()
         try:
             self.send.send_nowait((data,))
         except trio.BrokenResourceError:
             return False
-        self.note(data)
+        self.count(data)
         self.read_ahead.is_used_up(count)
         return True
 

@@ -22,7 +22,7 @@ class BodyReceiver(Protocol):
     """Who takes the body."""
 
     def room(self) -> int:
-        """How many bytes it takes now."""
+        """How many bytes it takes now; it may be less than none."""
 
     def take(self, data: bytes) -> None:
         """The next bytes of the body; at most as many as there is room for."""
@@ -72,7 +72,7 @@ class Body:
             return  # to read may resume the parser, which has news then
         self._is_moving = True
         try:
-            while (waits := self._has_more()) and (room := self._receiver.room()):
+            while (waits := self._has_more()) and (room := self._receiver.room()) > 0:
                 data = self._content.read_nowait(room)
                 self._moved += len(data)
                 self._receiver.take(data)

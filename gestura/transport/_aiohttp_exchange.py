@@ -129,8 +129,8 @@ class _Sending:
         self._to_trio(self.response.begin, status, headers)
 
     def room(self) -> int:
-        room = max(SLICE_BYTES - self._unacknowledged_bytes, 0)
-        self._is_full = not room
+        room = SLICE_BYTES - self._unacknowledged_bytes
+        self._is_full = room <= 0
         return room
 
     def tell_of_room(self, tell: Callable[[], None]) -> None:
