@@ -73,9 +73,9 @@ class Inbox(Generic[Item]):
         self._waiting_senders: trio.lowlevel.ParkingLot | None = None
         self._idle: trio.Event | None = None
         self._refusal: type[Exception] | None = None  # what senders are told once nothing can be sent any more
-        self.deepest_queue = 0
+        self.deepest_queue: int = 0
         """The most items that waited at one time."""
-        self.is_closed = False
+        self.is_closed: bool = False
         """Whether the owner has left."""
 
     # For senders.
