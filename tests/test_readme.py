@@ -4,7 +4,8 @@ A block of Python that calls `trio.run` or `asyncio.run` runs as a file of its o
 begins with the name of a file is that file, which other blocks of the page may import. The other blocks of a page are
 pieces of one program, in which the usual modules are imported, `client` is an open client, and `access_token` comes
 from somewhere. Whichever provider they ask, a simulator answers: "Hello!", or what a page has in a comment of the form
-`<!-- the model says: … -->`. What is shown for a shell is run by `test_shell_blocks.py`.
+`<!-- the model says: … -->`; after `<!-- the first answer does not end -->` it falls silent amid the first
+one. What is shown for a shell is run by `test_shell_blocks.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ import gestura
 from gestura.cli import main
 from gestura.errors import ConfigError
 from gestura.local import find_weights
-from gestura.simulator import Scenario, Simulator, Text, open_simulator, parse_scenario
+from gestura.simulator import Scenario, Simulator, Stall, Text, open_simulator, parse_scenario
 from gestura.transport import HttpRequest, HttpResponse, Transport
 from gestura.transport._aiohttp import open_aiohttp_transport
 from gestura.usage import TokenUsage
@@ -124,8 +125,10 @@ async def test_the_pieces_of_a_page_run(page: Path, monkeypatch: pytest.MonkeyPa
 
 
 def answer_for(page: Path) -> Scenario:
-    said = re.search(r"^<!-- the model says: (.*) -->$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return attrs.evolve(ANSWER, steps=(Text(said[1]),)) if said else ANSWER
+    text = page.read_text(encoding="utf-8")
+    said = re.search(r"^<!-- the model says: (.*) -->$", text, re.MULTILINE)
+    stalls = (Stall(after_events=2, times=1),) if "<!-- the first answer does not end -->" in text else ()
+    return attrs.evolve(ANSWER, steps=(Text(said[1]),) if said else ANSWER.steps, faults=stalls)
 
 
 def default_client() -> AbstractAsyncContextManager[gestura.Client]:
