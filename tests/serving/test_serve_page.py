@@ -14,7 +14,7 @@ from services import LONG, WORDS, ask, serving
 
 from gestura.chunks import Text, Thinking
 from gestura.serve_settings import ServeSettings
-from gestura.simulator import Scenario, ToolCall
+from gestura.simulator import Scenario, Stall, ToolCall
 from gestura.usage import TokenUsage
 
 pytestmark = pytest.mark.timeout(120)
@@ -125,15 +125,17 @@ async def test_what_a_model_writes_is_shown_and_never_run(browser: Browser) -> N
 
 async def test_cancel_pause_and_go_on(browser: Browser) -> None:
     """The buttons are there while the answer comes, and do what they say."""
+    # Two answers that don't end by themselves, however long the browser takes; the third is that of `Go on`.
+    halting = Scenario(model="halting", steps=(Text(LONG),), faults=(Stall(after_events=4, times=2),))
 
     def try_it(url: str) -> None:
-        use(browser, url, model="long")
+        use(browser, url, model="halting")
         browser.wait_for_text("#answer", WORDS[1])
         browser.click("#cancel")
         browser.wait_for_text("#end", "Cancelled")
         assert browser.run("return by('cancel').hidden && !by('send').hidden")
 
-        use(browser, url, model="long")
+        use(browser, url, model="halting")
         browser.wait_for_text("#answer", WORDS[1])
         browser.click("#pause")
         browser.wait_for_text("#end", "Paused")
@@ -142,7 +144,7 @@ async def test_cancel_pause_and_go_on(browser: Browser) -> None:
         browser.wait_for_text("#end", "Done")
         assert before != browser.url
 
-    async with serving() as world:
+    async with serving(scenarios=[halting]) as world:
         await in_thread(try_it, world.server.url)
 
 
