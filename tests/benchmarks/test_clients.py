@@ -101,4 +101,4 @@ def test_a_client_that_fails_tells_why(server: RunningServer) -> None:
 
     assert measured.values == {}
     assert measured.failure is not None
-    assert "failed" in measured.failure
+    assert "all attempts to connect to 127.0.0.1:9 failed" in measured.failure
