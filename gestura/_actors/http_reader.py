@@ -78,7 +78,7 @@ async def read_http(
                 await send.send((data,))
             except trio.BrokenResourceError:
                 return  # the next actor has stopped, and has said why
-            if read_ahead.is_used_up(len(data)):
+            if not read_ahead.has_room():
                 await read_ahead.wait()
             data = await response.receive_some()
         if refused:
@@ -99,6 +99,7 @@ class _Reading:
     def count(self, data: bytes) -> None:
         self.statistics.batches += 1
         self.statistics.items += len(data)
+        self.read_ahead.add(len(data))
         if self.statistics.items > self.limit:
             raise LimitExceeded("the body of the response", "max_body_bytes", self.limit)
 
@@ -117,7 +118,6 @@ class _Reading:
         except trio.BrokenResourceError:
             return False
         self.count(data)
-        self.read_ahead.is_used_up(count)
         return True
 
 

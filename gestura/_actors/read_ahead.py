@@ -38,14 +38,13 @@ class ReadAhead:
     progress: Progress
     _bytes: int = attrs.field(default=0, init=False)
 
-    def has_room(self, count: int) -> bool:
-        """Whether `count` more bytes don't use it up."""
+    def has_room(self, count: int = 0) -> bool:
+        """Whether `count` more bytes don't use it up. Where there is no room, the reader is to `wait`."""
         return self._bytes + count < READ_AHEAD_BYTES
 
-    def is_used_up(self, count: int) -> bool:
-        """Whether to `wait` now that `count` more bytes were read."""
+    def add(self, count: int) -> None:
+        """So many more bytes were read."""
         self._bytes += count
-        return self._bytes >= READ_AHEAD_BYTES
 
     async def wait(self) -> None:
         """Until every actor is idle and the user has taken every chunk. Only the reader may wait: it feeds them all."""

@@ -49,9 +49,8 @@ class ResponseProtocol(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """The connection brought bytes; none, where a parser that had paused goes on."""
-        if not data or (self._has_head and not self._has_answer):
+        if not data:
             super().data_received(data)
-            data = b""
         while data and not self._has_answer and self.exception() is None:
             end = len(data) if self._has_head else _end_of_head(data)
             super().data_received(data[:end])

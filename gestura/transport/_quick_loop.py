@@ -16,7 +16,7 @@ import contextvars
 import heapq
 import selectors
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import Any, Final
 
@@ -173,18 +173,22 @@ class _Sockets:
         self._current_loop.set(self._loop)  # for the callbacks that this task runs
         while True:
             await trio.lowlevel.wait_readable(self._selector.fileno())
-            called, are_transports = 0, True
-            for key, ready in self._selector.select(0):
-                for event, handle in zip((selectors.EVENT_READ, selectors.EVENT_WRITE), key.data, strict=True):
-                    if ready & event and not handle.cancelled():
-                        owner = getattr(handle._callback, "__self__", None)  # noqa: SLF001
-                        are_transports &= isinstance(owner, asyncio.Transport)
-                        self._handles.run_with_what_it_queues(handle)
-                        called += 1
-                        if called % SOCKETS_AT_ONCE == 0:
-                            await trio.lowlevel.checkpoint()
+            are_transports = True
+            for count, handle in enumerate(self._ready_handles(), 1):
+                owner = getattr(handle._callback, "__self__", None)  # noqa: SLF001
+                are_transports &= isinstance(owner, asyncio.Transport)
+                self._handles.run_with_what_it_queues(handle)
+                if count % SOCKETS_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
             if not are_transports:  # it may have left reading to somebody else, who must have a turn before the next
                 await self._loop.synchronize()
+
+    def _ready_handles(self) -> Iterator[Any]:
+        """The handles of what is ready now; one that another has cancelled by its turn is left out."""
+        for key, ready in self._selector.select(0):
+            for event, handle in zip((selectors.EVENT_READ, selectors.EVENT_WRITE), key.data, strict=True):
+                if ready & event and not handle.cancelled():
+                    yield handle
 
     def forget(self) -> None:
         """The loop ends."""

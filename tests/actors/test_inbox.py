@@ -200,24 +200,28 @@ async def test_the_end_comes_after_the_last_item(nursery):
     assert [1] == [item async for item in items_of(inbox)]
 
 
-async def test_a_closed_inbox_lets_waiting_senders_know(nursery):
-    """A sender that waits for room when the owner leaves is told so."""
-    inbox = Inbox[Any](1)
-    await inbox.send(0)
+async def what_a_waiting_sender_is_told(nursery, inbox, leave):
+    """The class of what a sender that waits for room raises when somebody leaves; `None` while it waits on."""
     told = []
 
     async def wait_for_room():
         try:
             await inbox.send(1)
-        except trio.BrokenResourceError:
-            told.append(True)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            told.append(type(error))
 
     nursery.start_soon(wait_for_room)
     await wait_all_tasks_blocked()
-    inbox.close()
+    leave()
     await wait_all_tasks_blocked()
+    return told[0] if told else None
 
-    assert [True] == told
+
+async def test_a_closed_inbox_lets_waiting_senders_know(nursery):
+    """A sender that waits for room when the owner leaves is told so."""
+    inbox = full()
+
+    assert trio.BrokenResourceError is await what_a_waiting_sender_is_told(nursery, inbox, inbox.close)
 
 
 async def test_a_cancelled_owner_is_handed_nothing(nursery):
@@ -235,20 +239,9 @@ async def test_a_cancelled_owner_is_handed_nothing(nursery):
 
 async def test_nothing_is_sent_after_the_end(nursery):
     """Whoever waits for room when it is said that no more items come is told so, as is whoever sends later."""
-    inbox, told = full(), []
+    inbox = full()
 
-    async def wait_for_room():
-        try:
-            await inbox.send(1)
-        except trio.ClosedResourceError:
-            told.append(True)
-
-    nursery.start_soon(wait_for_room)
-    await wait_all_tasks_blocked()
-    inbox.end()
-    await wait_all_tasks_blocked()
-
-    assert [True] == told
+    assert trio.ClosedResourceError is await what_a_waiting_sender_is_told(nursery, inbox, inbox.end)
     with pytest.raises(trio.ClosedResourceError):
         inbox.send_nowait(2)
     assert ["in the way"] == [item async for item in items_of(inbox)]
